@@ -1,0 +1,78 @@
+/* The addon's exports, and its life from the start of an environment to its end. */
+#include "addon.h"
+
+#include <stdlib.h>
+
+struct arguments read_arguments(napi_env env, napi_callback_info info) {
+  struct arguments arguments = {0};
+  size_t count = MAX_ARGUMENTS;
+  void *instance = NULL;
+  napi_get_cb_info(env, info, &count, arguments.values, NULL, &instance);
+  arguments.instance = instance;
+  return arguments;
+}
+
+int32_t integer_argument(napi_env env, napi_value value) {
+  int32_t result = -1;
+  napi_get_value_int32(env, value, &result);
+  return result;
+}
+
+void *bytes_argument(napi_env env, napi_value value, size_t *length) {
+  void *data = NULL;
+  napi_typedarray_type type = napi_uint8_array;
+  *length = 0;
+  if (napi_get_typedarray_info(env, value, &type, length, &data, NULL, NULL) != napi_ok) return NULL;
+  if (type == napi_int32_array) *length *= sizeof(int32_t);
+  return data;
+}
+
+napi_value integer_result(napi_env env, int64_t value) {
+  napi_value result = NULL;
+  napi_create_int64(env, value, &result);
+  return result;
+}
+
+static void free_instance(napi_env env, void *data, void *hint) {
+  struct instance *instance = data;
+  (void)env;
+  (void)hint;
+  free_spill(instance);
+  free(instance->owned);
+  free(instance);
+}
+
+/*
+ * Runs when a worker ends or the process exits, however it came to that. Descriptors go only after
+ * the polls that watch them: epoll must not be left with a number that somebody else may get.
+ */
+static void on_environment_end(napi_async_cleanup_hook_handle handle, void *data) {
+  struct instance *instance = data;
+  instance->cleanup = handle;
+  instance->ending = true;
+  close_all_polls(instance);
+  close_owned_descriptors(instance);
+  if (instance->live_polls == 0) environment_is_clean(instance);
+}
+
+void environment_is_clean(struct instance *instance) { napi_remove_async_cleanup_hook(instance->cleanup); }
+
+NAPI_MODULE_INIT() {
+  struct instance *instance = calloc(1, sizeof *instance);
+  if (instance == NULL || !reserve_spill(instance)) {
+    free(instance);
+    napi_throw_error(env, "ENOMEM", "seqpacket: no memory for the addon");
+    return NULL;
+  }
+  instance->env = env;
+  if (napi_set_instance_data(env, instance, free_instance, NULL) != napi_ok ||
+      napi_add_async_cleanup_hook(env, on_environment_end, instance, NULL) != napi_ok) {
+    napi_throw_error(env, NULL, "seqpacket: the addon cannot be attached to this environment");
+    return NULL;
+  }
+#define EXPORT(name) {#name, NULL, js_##name, NULL, NULL, NULL, napi_enumerable, instance},
+  const napi_property_descriptor properties[] = {EXPORTED(EXPORT)};
+#undef EXPORT
+  napi_define_properties(env, exports, sizeof properties / sizeof *properties, properties);
+  return exports;
+}

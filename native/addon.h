@@ -1,0 +1,99 @@
+/*
+ * What the files of the addon share.
+ *
+ * The addon is a thin layer: one function per system call, each returning the call's result or the
+ * negative errno, and one readiness object (poll.c). It decides nothing; src/os.ts describes every
+ * function that it exports, and all policy is in TypeScript.
+ */
+#ifndef SEQPACKET_ADDON_H
+#define SEQPACKET_ADDON_H
+
+#define NAPI_VERSION 8
+#include <node_api.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct poll;
+
+/* One per environment (main thread or worker); Node.js may load the addon in any number of them. */
+struct instance {
+  napi_env env;
+  napi_async_cleanup_hook_handle cleanup;
+  bool ending;
+
+  /* owned.c: the descriptors that must not outlive the environment, one bit each. */
+  uint64_t *owned;
+  size_t owned_words;
+
+  /* poll.c */
+  napi_ref on_ready;
+  struct poll *polls;
+  size_t live_polls; /* whose close callback has not run yet */
+
+  /* spill.c: where the part of a message lands that its receiver has no room for. */
+  uint8_t *spill;
+};
+
+#define MAX_ARGUMENTS 4
+
+struct arguments {
+  struct instance *instance;
+  napi_value values[MAX_ARGUMENTS];
+};
+
+struct arguments read_arguments(napi_env env, napi_callback_info info);
+int32_t integer_argument(napi_env env, napi_value value);
+/* The memory of a Uint8Array or an Int32Array; none (and length 0) for anything else. */
+void *bytes_argument(napi_env env, napi_value value, size_t *length);
+napi_value integer_result(napi_env env, int64_t value);
+
+void own_descriptor(struct instance *instance, int fd);
+void disown_descriptor(struct instance *instance, int fd);
+void close_owned_descriptors(struct instance *instance);
+
+void close_all_polls(struct instance *instance);
+/* Called by poll.c when the last poll is gone after the environment began to end. */
+void environment_is_clean(struct instance *instance);
+
+bool reserve_spill(struct instance *instance);
+void free_spill(struct instance *instance);
+extern const size_t spill_size;
+
+/* Every exported function, by the file that holds it. */
+#define SYSTEM_CALLS(X) \
+  X(socket)             \
+  X(socketpair)         \
+  X(bind)               \
+  X(listen)             \
+  X(accept4)            \
+  X(connect)            \
+  X(shutdown)           \
+  X(recvmsg)            \
+  X(sendmsg)            \
+  X(getsockopt)         \
+  X(setsockopt)         \
+  X(getsockname)        \
+  X(getpeername)        \
+  X(ioctl)              \
+  X(fcntl)              \
+  X(dup)                \
+  X(close)
+#define OWNERSHIP(X) \
+  X(own)             \
+  X(disown)
+#define SPILL(X) X(takeSpilled)
+#define READINESS(X) \
+  X(onReady)         \
+  X(pollOpen)        \
+  X(pollStart)       \
+  X(pollRef)         \
+  X(pollClose)
+#define EXPORTED(X) SYSTEM_CALLS(X) OWNERSHIP(X) SPILL(X) READINESS(X)
+
+#define DECLARE(name) napi_value js_##name(napi_env env, napi_callback_info info);
+EXPORTED(DECLARE)
+#undef DECLARE
+
+#endif

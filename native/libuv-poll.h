@@ -1,0 +1,33 @@
+/*
+ * The few functions of libuv that the addon calls. Node.js exports them from its own executable and
+ * keeps their ABI within libuv 1.x. Declared here because a Node.js installation may come without
+ * uv.h; libuv-abi.c compares this file with the real one where there is one.
+ */
+#ifndef SEQPACKET_LIBUV_POLL_H
+#define SEQPACKET_LIBUV_POLL_H
+
+#include <stddef.h>
+
+typedef struct uv_loop_s uv_loop_t;
+typedef struct uv_handle_s uv_handle_t;
+typedef struct uv_poll_s uv_poll_t;
+typedef void (*uv_close_cb)(uv_handle_t *handle);
+typedef void (*uv_poll_cb)(uv_poll_t *handle, int status, int events);
+
+/* uv_handle_type and uv_poll_event, under names of our own so that uv.h can be included beside them. */
+enum { POLL_HANDLE_TYPE = 8 };
+enum { POLL_READABLE = 1, POLL_WRITABLE = 2 };
+
+#ifndef UV_H
+size_t uv_handle_size(int type);
+int uv_poll_init(uv_loop_t *loop, uv_poll_t *handle, int fd);
+int uv_poll_start(uv_poll_t *handle, int events, uv_poll_cb callback);
+int uv_poll_stop(uv_poll_t *handle);
+void uv_close(uv_handle_t *handle, uv_close_cb callback);
+void uv_ref(uv_handle_t *handle);
+void uv_unref(uv_handle_t *handle);
+void *uv_handle_get_data(const uv_handle_t *handle);
+void uv_handle_set_data(uv_handle_t *handle, void *data);
+#endif
+
+#endif

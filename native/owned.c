@@ -1,0 +1,52 @@
+/*
+ * The descriptors that belong to one environment. They are noted in the same native call that makes
+ * them, so that a worker terminated between two instructions of its JavaScript leaves none behind.
+ */
+#include "addon.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { WORD_BITS = 64 };
+
+void own_descriptor(struct instance *instance, int fd) {
+  if (fd < 0) return;
+  size_t word = (size_t)fd / WORD_BITS;
+  if (word >= instance->owned_words) {
+    size_t words = 2 * word + 2;
+    uint64_t *grown = realloc(instance->owned, words * sizeof *grown);
+    if (grown == NULL) napi_fatal_error("seqpacket", NAPI_AUTO_LENGTH, "out of memory", NAPI_AUTO_LENGTH);
+    memset(grown + instance->owned_words, 0, (words - instance->owned_words) * sizeof *grown);
+    instance->owned = grown;
+    instance->owned_words = words;
+  }
+  instance->owned[word] |= UINT64_C(1) << ((size_t)fd % WORD_BITS);
+}
+
+void disown_descriptor(struct instance *instance, int fd) {
+  if (fd < 0) return;
+  size_t word = (size_t)fd / WORD_BITS;
+  if (word < instance->owned_words) instance->owned[word] &= ~(UINT64_C(1) << ((size_t)fd % WORD_BITS));
+}
+
+void close_owned_descriptors(struct instance *instance) {
+  for (size_t word = 0; word < instance->owned_words; word++) {
+    for (size_t bit = 0; bit < WORD_BITS; bit++) {
+      if (instance->owned[word] >> bit & 1) close((int)(word * WORD_BITS + bit));
+    }
+    instance->owned[word] = 0;
+  }
+}
+
+napi_value js_own(napi_env env, napi_callback_info info) {
+  struct arguments arguments = read_arguments(env, info);
+  own_descriptor(arguments.instance, integer_argument(env, arguments.values[0]));
+  return NULL;
+}
+
+napi_value js_disown(napi_env env, napi_callback_info info) {
+  struct arguments arguments = read_arguments(env, info);
+  disown_descriptor(arguments.instance, integer_argument(env, arguments.values[0]));
+  return NULL;
+}

@@ -1,0 +1,279 @@
+/* One function per system call. Each returns what the call returned, or the negative errno. */
+#include "addon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#ifndef SCM_PIDFD
+#define SCM_PIDFD 4
+#endif
+
+/* Repeats a call that a signal interrupted. */
+#define RETRY(result, call) \
+  do {                      \
+    (result) = (call);      \
+  } while ((result) == -1 && errno == EINTR)
+
+static napi_value outcome(napi_env env, int64_t result) {
+  return integer_result(env, result == -1 ? -errno : result);
+}
+
+static napi_value new_descriptor(napi_env env, struct instance *instance, int fd) {
+  if (fd == -1) return outcome(env, -1);
+  own_descriptor(instance, fd);
+  return integer_result(env, fd);
+}
+
+/* socket(domain, type, protocol) */
+napi_value js_socket(napi_env env, napi_callback_info info) {
+  struct arguments arguments = read_arguments(env, info);
+  int domain = integer_argument(env, arguments.values[0]);
+  int type = integer_argument(env, arguments.values[1]);
+  int protocol = integer_argument(env, arguments.values[2]);
+  return new_descriptor(env, arguments.instance, socket(domain, type, protocol));
+}
+
+/* socketpair(domain, type, protocol, ends: Int32Array of 2) */
+napi_value js_socketpair(napi_env env, napi_callback_info info) {
+  struct arguments arguments = read_arguments(env, info);
+  int domain = integer_argument(env, arguments.values[0]);
+  int type = integer_argument(env, arguments.values[1]);
+  int protocol = integer_argument(env, arguments.values[2]);
+  size_t length;
+  int *ends = bytes_argument(env, arguments.values[3], &length);
+  if (ends == NULL || length < 2 * sizeof *ends) return integer_result(env, -EFAULT);
+  int result = socketpair(domain, type, protocol, ends);
+  if (result == -1) return outcome(env, result);
+  own_descriptor(arguments.instance, ends[0]);
+  own_descriptor(arguments.instance, ends[1]);
+  return integer_result(env, result);
+}
+
+/* bind(fd, address: sockaddr) */
+napi_value js_bind(napi_env env, napi_callback_info info) {
+  struct arguments arguments = read_arguments(env, info);
+  int fd = integer_argument(env, arguments.values[0]);
+  size_t length;
+  const void *address = bytes_argument(env, arguments.values[1], &length);
+  return outcome(env, bind(fd, address, (socklen_t)length));
+}
+
+/* listen(fd, backlog) */
+napi_value js_listen(napi_env env, napi_callback_info info) {
+  struct arguments arguments = read_arguments(env, info);
+  int fd = integer_argument(env, arguments.values[0]);
+  int backlog = integer_argument(env, arguments.values[1]);
+  return outcome(env, listen(fd, backlog));
+}
+
+/* accept4(fd, flags) */
+napi_value js_accept4(napi_env env, napi_callback_info info) {
+  struct arguments arguments = read_arguments(env, info);
+  int fd = integer_argument(env, arguments.values[0]);
+  int flags = integer_argument(env, arguments.values[1]);
+  int accepted;
+  RETRY(accepted, accept4(fd, NULL, NULL, flags));
+  return new_descriptor(env, arguments.instance, accepted);
+}
+
+/* connect(fd, address: sockaddr) */
+napi_value js_connect(napi_env env, napi_callback_info info) {
+  struct arguments arguments = read_arguments(env, info);
+  int fd = integer_argument(env, arguments.values[0]);
+  size_t length;
+  const void *address = bytes_argument(env, arguments.values[1], &length);
+  int result;
+  RETRY(result, connect(fd, address, (socklen_t)length));
+  return outcome(env, result);
+}
+
+/* shutdown(fd, how) */
+napi_value js_shutdown(napi_env env, napi_callback_info info) {
+  struct arguments arguments = read_arguments(env, info);
+  int fd = integer_argument(env, arguments.values[0]);
+  int how = integer_argument(env, arguments.values[1]);
+  return outcome(env, shutdown(fd, how));
+}
+
+/* The memory of one Uint8Array or of an array of them, as iovecs; -1 if there are more than fit. */
+static int read_parts(napi_env env, napi_value value, struct iovec *parts, uint32_t capacity) {
+  parts[0].iov_base = bytes_argument(env, value, &parts[0].iov_len);
+  bool is_array = false;
+  if (parts[0].iov_base != NULL || napi_is_array(env, value, &is_array) != napi_ok || !is_array) return 1;
+  uint32_t count = 0;
+  napi_get_array_length(env, value, &count);
+  if (count > capacity) return -1;
+  for (uint32_t i = 0; i < count; i++) {
+    napi_value part = NULL;
+    napi_get_element(env, value, i, &part);
+    parts[i].iov_base = bytes_argument(env, part, &parts[i].iov_len);
+  }
+  return (int)count;
+}
+
+/*
+ * A control block, as src/ancillary-data.ts lays it out: two numbers, then the control messages.
+ * For sendmsg `length` says how many bytes of them there are; recvmsg fills in both.
+ */
+struct control_block {
+  uint32_t length;
+  uint32_t flags;
+  uint8_t messages[];
+};
+
+static void own_received_descriptors(struct instance *instance, struct msghdr *message) {
+  for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL;
+       header = CMSG_NXTHDR(message, header)) {
+    bool carries_descriptors = header->cmsg_level == SOL_SOCKET &&
+                               (header->cmsg_type == SCM_RIGHTS || header->cmsg_type == SCM_PIDFD);
+    if (!carries_descriptors) continue;
+    size_t bytes = header->cmsg_len - CMSG_LEN(0);
+    for (size_t at = 0; at + sizeof(int) <= bytes; at += sizeof(int)) {
+      int fd;
+      memcpy(&fd, CMSG_DATA(header) + at, sizeof fd);
+      own_descriptor(instance, fd);
+    }
+  }
+}
+
+/* recvmsg(fd, parts, control, flags): the bytes received, of which those past the parts are spilled. */
+napi_value js_recvmsg(napi_env env, napi_callback_info info) {
+  struct arguments arguments = read_arguments(env, info);
+  struct iovec parts[IOV_MAX];
+  int fd = integer_argument(env, arguments.values[0]);
+  int count = read_parts(env, arguments.values[1], parts, IOV_MAX - 1);
+  size_t length;
+  struct control_block *control = bytes_argument(env, arguments.values[2], &length);
+  int flags = integer_argument(env, arguments.values[3]);
+  if (count < 0) return integer_result(env, -EMSGSIZE);
+  if (control == NULL || length < sizeof *control) return integer_result(env, -EFAULT);
+
+  parts[count++] = (struct iovec){.iov_base = arguments.instance->spill, .iov_len = spill_size};
+  struct msghdr message = {
+      .msg_iov = parts,
+      .msg_iovlen = (size_t)count,
+      .msg_control = control->messages,
+      .msg_controllen = length - sizeof *control,
+  };
+  ssize_t result;
+  RETRY(result, recvmsg(fd, &message, flags));
+  if (result == -1) return outcome(env, result);
+  control->length = (uint32_t)message.msg_controllen;
+  control->flags = (uint32_t)message.msg_flags;
+  if (message.msg_controllen != 0) own_received_descriptors(arguments.instance, &message);
+  return integer_result(env, result);
+}
+
+/* sendmsg(fd, parts, control | null, flags) */
+napi_value js_sendmsg(napi_env env, napi_callback_info info) {
+  struct arguments arguments = read_arguments(env, info);
+  struct iovec parts[IOV_MAX];
+  int fd = integer_argument(env, arguments.values[0]);
+  int count = read_parts(env, arguments.values[1], parts, IOV_MAX);
+  size_t length;
+  struct control_block *control = bytes_argument(env, arguments.values[2], &length);
+  int flags = integer_argument(env, arguments.values[3]);
+  if (count < 0) return integer_result(env, -EMSGSIZE);
+
+  struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)count};
+  if (control != NULL) {
+    if (length < sizeof *control || length - sizeof *control < control->length) {
+      return integer_result(env, -EFAULT);
+    }
+    message.msg_control = control->messages;
+    message.msg_controllen = control->length;
+  }
+  ssize_t result;
+  RETRY(result, sendmsg(fd, &message, flags));
+  return outcome(env, result);
+}
+
+/* getsockopt(fd, level, name, value): the length of the value */
+napi_value js_getsockopt(napi_env env, napi_callback_info info) {
+  struct arguments arguments = read_arguments(env, info);
+  int fd = integer_argument(env, arguments.values[0]);
+  int level = integer_argument(env, arguments.values[1]);
+  int name = integer_argument(env, arguments.values[2]);
+  size_t length;
+  void *value = bytes_argument(env, arguments.values[3], &length);
+  socklen_t used = (socklen_t)length;
+  int result = getsockopt(fd, level, name, value, &used);
+  return outcome(env, result == -1 ? -1 : (int64_t)used);
+}
+
+/* setsockopt(fd, level, name, value) */
+napi_value js_setsockopt(napi_env env, napi_callback_info info) {
+  struct arguments arguments = read_arguments(env, info);
+  int fd = integer_argument(env, arguments.values[0]);
+  int level = integer_argument(env, arguments.values[1]);
+  int name = integer_argument(env, arguments.values[2]);
+  size_t length;
+  const void *value = bytes_argument(env, arguments.values[3], &length);
+  return outcome(env, setsockopt(fd, level, name, value, (socklen_t)length));
+}
+
+typedef int (*name_call)(int fd, struct sockaddr *address, socklen_t *length);
+
+static napi_value socket_name(napi_env env, napi_callback_info info, name_call call) {
+  struct arguments arguments = read_arguments(env, info);
+  int fd = integer_argument(env, arguments.values[0]);
+  size_t length;
+  void *address = bytes_argument(env, arguments.values[1], &length);
+  socklen_t used = (socklen_t)length;
+  int result = call(fd, address, &used);
+  return outcome(env, result == -1 ? -1 : (int64_t)used);
+}
+
+static int own_name(int fd, struct sockaddr *address, socklen_t *length) {
+  return getsockname(fd, address, length);
+}
+
+static int peer_name(int fd, struct sockaddr *address, socklen_t *length) {
+  return getpeername(fd, address, length);
+}
+
+/* getsockname(fd, address): the length of the address */
+napi_value js_getsockname(napi_env env, napi_callback_info info) { return socket_name(env, info, own_name); }
+
+/* getpeername(fd, address): the length of the address */
+napi_value js_getpeername(napi_env env, napi_callback_info info) { return socket_name(env, info, peer_name); }
+
+/* ioctl(fd, request), for requests that answer with one int: that int */
+napi_value js_ioctl(napi_env env, napi_callback_info info) {
+  struct arguments arguments = read_arguments(env, info);
+  int fd = integer_argument(env, arguments.values[0]);
+  int request = integer_argument(env, arguments.values[1]);
+  int answer = 0;
+  int result = ioctl(fd, (unsigned long)request, &answer);
+  return outcome(env, result == -1 ? -1 : answer);
+}
+
+/* fcntl(fd, command, argument), for commands that make no descriptor */
+napi_value js_fcntl(napi_env env, napi_callback_info info) {
+  struct arguments arguments = read_arguments(env, info);
+  int fd = integer_argument(env, arguments.values[0]);
+  int command = integer_argument(env, arguments.values[1]);
+  int argument = integer_argument(env, arguments.values[2]);
+  return outcome(env, fcntl(fd, command, argument));
+}
+
+/* dup(fd): fcntl(2) with F_DUPFD_CLOEXEC, which is dup(2) with close-on-exec from the start */
+napi_value js_dup(napi_env env, napi_callback_info info) {
+  struct arguments arguments = read_arguments(env, info);
+  int fd = integer_argument(env, arguments.values[0]);
+  return new_descriptor(env, arguments.instance, fcntl(fd, F_DUPFD_CLOEXEC, 0));
+}
+
+/* close(fd). On Linux an interrupted close(2) has closed the descriptor: never repeated. */
+napi_value js_close(napi_env env, napi_callback_info info) {
+  struct arguments arguments = read_arguments(env, info);
+  int fd = integer_argument(env, arguments.values[0]);
+  disown_descriptor(arguments.instance, fd);
+  int result = close(fd);
+  return outcome(env, result == -1 && errno == EINTR ? 0 : result);
+}

@@ -1,0 +1,41 @@
+// Brings everything up to date and does nothing twice: dependencies, the C layer, TypeScript.
+//
+//   node scripts/build.mjs [--quiet] [--sanitize]
+import { createHash } from 'node:crypto';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { compile, compiler, compilerFlags, headers, root, run, sources, variants } from './native.mjs';
+
+const quiet = process.argv.includes('--quiet');
+const variant = process.argv.includes('--sanitize') ? 'sanitized' : 'release';
+
+/** Does a step unless a stamp says that it was done with the same inputs. */
+function step(title, stamp, inputs, work) {
+  const hash = createHash('sha256');
+  for (const input of inputs) hash.update(input).update('\0');
+  const digest = hash.digest('hex');
+  const file = `${root}/${stamp}`;
+  if (existsSync(file) && readFileSync(file, 'utf8') === digest) return;
+  if (!quiet || process.stderr.isTTY) console.error(`${title} …`);
+  work();
+  writeFileSync(file, digest);
+}
+
+const contents = (files) => files.map((file) => readFileSync(`${root}/${file}`, 'utf8'));
+
+step('Installing dependencies', 'node_modules/.installed', contents(['package-lock.json']), () => {
+  // Not `npm ci`: it fails where a registry has not all of the linter's packages for other platforms.
+  const args = ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'];
+  run('npm', args, { stdio: ['ignore', 'ignore', 'inherit'] });
+});
+
+mkdirSync(`${root}/build`, { recursive: true });
+const nativeInputs = [
+  compiler(),
+  ...compilerFlags,
+  ...variants[variant],
+  ...contents([...sources, ...headers]),
+];
+step(`Compiling the C layer (${variant})`, 'build/.native', nativeInputs, () => compile(variant));
+
+run(process.execPath, ['node_modules/typescript/bin/tsc', '--build']);
+copyFileSync(`${root}/src/package.json`, `${root}/dist/package.json`);

@@ -1,0 +1,30 @@
+// Reads the C layer as critically as machines can: the compiler's analyzer, cppcheck, the format, and
+// a comparison of native/libuv-poll.h with the uv.h of this Node.js, where there is one.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { compilerFlags, headers, run, sources } from './native.mjs';
+
+run('clang-format', ['--dry-run', '--Werror', ...sources, ...headers, 'native/libuv-abi.c']);
+
+for (const source of sources) {
+  run('gcc', [...compilerFlags, '-O2', '-fanalyzer', '-c', source, '-o', '/dev/null']);
+}
+
+run('cppcheck', [
+  '--enable=warning,style,performance,portability',
+  '--inline-suppr',
+  '--error-exitcode=1',
+  '--quiet',
+  '--std=c11',
+  '--suppress=missingIncludeSystem',
+  '--suppress=unusedStructMember',
+  ...sources,
+]);
+
+const include = join(process.execPath, '../../include/node');
+if (existsSync(join(include, 'uv.h'))) {
+  run('gcc', [...compilerFlags, `-I${include}`, '-fsyntax-only', 'native/libuv-abi.c']);
+} else {
+  console.log(`SKIP: no uv.h beside ${process.execPath}: libuv-poll.h was not compared with it`);
+}
+console.log(`native: no complaints`);

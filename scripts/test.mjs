@@ -1,0 +1,43 @@
+// Runs the tests: all of them, or those whose file names contain one of the arguments.
+//
+//   node scripts/test.mjs [--sanitize] [name …]
+//
+// With --sanitize the addon must have been built so (build.mjs --sanitize); AddressSanitizer and
+// UBSan then watch every process that the tests start.
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { compiler, root } from './native.mjs';
+
+const args = process.argv.slice(2);
+const sanitize = args.includes('--sanitize');
+const names = args.filter((arg) => !arg.startsWith('--'));
+
+const tests = readdirSync(`${root}/test`)
+  .filter((file) => file.endsWith('.test.ts'))
+  .filter((file) => names.length === 0 || names.some((name) => file.includes(name)))
+  .map((file) => `build/test/${file.replace(/ts$/, 'js')}`);
+if (tests.length === 0) {
+  console.error(`No test file is named like ${names.join(', ')}`);
+  process.exit(1);
+}
+
+function sanitizerEnvironment() {
+  const library = (name) => {
+    const { stdout } = spawnSync(compiler(), [`-print-file-name=${name}`], { encoding: 'utf8' });
+    return stdout.trim();
+  };
+  return {
+    LD_PRELOAD: `${library('libasan.so')} ${library('libubsan.so')}`,
+    ASAN_OPTIONS: 'detect_leaks=0',
+    UBSAN_OPTIONS: 'print_stacktrace=1',
+    SEQPACKET_SANITIZED: '1',
+  };
+}
+
+const { status, signal } = spawnSync(process.execPath, ['--test', '--expose-gc', ...tests], {
+  cwd: root,
+  stdio: 'inherit',
+  env: { ...process.env, ...(sanitize ? sanitizerEnvironment() : {}) },
+});
+if (signal !== null) console.error(`The tests were ended by ${signal}`);
+process.exit(status ?? 1);

@@ -1,0 +1,157 @@
+/** Names of sockets, and sockaddr_un (unix(7)). */
+import { randomBytes } from 'node:crypto';
+import { closeSync, constants, linkSync, lstatSync, openSync, unlinkSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { types } from 'node:util';
+import { invalidType, invalidValue, outOfRange } from './errors';
+import { AF_UNIX, EADDRINUSE, EEXIST, O_PATH, UNIX_PATH_MAX } from './linux';
+
+/**
+ * The name of a socket: a path, or a name in Linux's abstract namespace, which begins with NUL and is
+ * exactly as long as it is given (107 bytes after the NUL at most). Names that are not UTF-8 are
+ * given as `Buffer`.
+ */
+export type SocketPath = string | Uint8Array | URL;
+
+/** A checked name. */
+export interface Address {
+  /** As it was given; a URL as its path, bytes as text where they are UTF-8. */
+  readonly given: string | Buffer;
+  readonly bytes: Buffer;
+  readonly isAbstract: boolean;
+}
+
+const NUL = 0;
+const SLASH = 0x2f;
+const FAMILY_BYTES = 2;
+
+export function parseAddress(path: SocketPath, name = 'path'): Address {
+  const bytes = Buffer.from(pathBytes(path, name));
+  if (bytes.length === 0) throw invalidValue(name, 'must not be empty', path);
+  if (bytes.indexOf(NUL, 1) !== -1) {
+    throw invalidValue(name, 'must not contain a NUL byte, except as its first (an abstract name)', path);
+  }
+  const isAbstract = bytes[0] === NUL;
+  if (isAbstract && bytes.length > UNIX_PATH_MAX) {
+    throw outOfRange(
+      `${name}.length`,
+      `<= ${UNIX_PATH_MAX - 1} bytes after the NUL of an abstract name`,
+      path,
+    );
+  }
+  return { given: textOrBytes(bytes), bytes, isAbstract };
+}
+
+function pathBytes(path: SocketPath, name: string): Uint8Array {
+  if (typeof path === 'string') return Buffer.from(path);
+  if (types.isUint8Array(path)) return path;
+  if (path instanceof URL) return Buffer.from(fileURLToPath(path));
+  throw invalidType(name, 'of type string or an instance of Buffer or URL', path);
+}
+
+/** Text where the bytes are UTF-8, which is what nearly all names are. */
+function textOrBytes(bytes: Buffer): string | Buffer {
+  const text = bytes.toString();
+  return Buffer.from(text).equals(bytes) ? text : bytes;
+}
+
+function encode(name: Uint8Array, terminated: boolean): Uint8Array {
+  const sockaddr = new Uint8Array(FAMILY_BYTES + name.length + (terminated ? 1 : 0));
+  sockaddr[0] = AF_UNIX;
+  sockaddr.set(name, FAMILY_BYTES);
+  return sockaddr;
+}
+
+/** A sockaddr of the family AF_UNSPEC, which connect(2) takes for "nobody". */
+export const UNSPECIFIED_ADDRESS: Uint8Array = new Uint8Array(FAMILY_BYTES + UNIX_PATH_MAX);
+
+/** Room for what getsockname(2) and getpeername(2) write. */
+export const addressBuffer: Buffer = Buffer.alloc(FAMILY_BYTES + UNIX_PATH_MAX + 1);
+
+/** The name in a sockaddr of that length; `''` for an unnamed end. */
+export function decodeAddress(sockaddr: Buffer, length: number): string | Buffer {
+  let end = Math.min(length, sockaddr.length);
+  if (end <= FAMILY_BYTES) return '';
+  if (sockaddr[FAMILY_BYTES] !== NUL) {
+    const terminator = sockaddr.indexOf(NUL, FAMILY_BYTES);
+    if (terminator !== -1 && terminator < end) end = terminator;
+  }
+  return textOrBytes(Buffer.from(sockaddr.subarray(FAMILY_BYTES, end)));
+}
+
+function fits(address: Address): boolean {
+  return address.isAbstract || address.bytes.length < UNIX_PATH_MAX;
+}
+
+/** An error of `node:fs` carries the negative errno, which is what system calls here return. */
+function errnoOf(error: unknown): number {
+  const { errno } = error as NodeJS.ErrnoException;
+  if (errno === undefined) throw error;
+  return errno;
+}
+
+type AddressCall = (sockaddr: Uint8Array) => number;
+
+/**
+ * Calls connect(2) with the address. A path that is too long for a sockaddr is opened with O_PATH and
+ * named through /proc/self/fd (open(2)).
+ */
+export function connectTo(address: Address, call: AddressCall): number {
+  if (fits(address)) return call(encode(address.bytes, !address.isAbstract));
+  let file: number;
+  try {
+    file = openSync(address.bytes, O_PATH);
+  } catch (error) {
+    return errnoOf(error);
+  }
+  try {
+    return call(encode(Buffer.from(`/proc/self/fd/${file}`), true));
+  } finally {
+    closeSync(file);
+  }
+}
+
+/**
+ * Calls bind(2) with the address. Of a path that is too long for a sockaddr the directory is opened
+ * with O_PATH and named through /proc/self/fd.
+ */
+export function bindTo(address: Address, call: AddressCall): number {
+  if (fits(address)) return call(encode(address.bytes, !address.isAbstract));
+  const slash = address.bytes.lastIndexOf(SLASH);
+  const directory = slash === -1 ? '.' : address.bytes.subarray(0, slash + 1);
+  let opened: number;
+  try {
+    opened = openSync(directory, O_PATH | constants.O_DIRECTORY);
+  } catch (error) {
+    return errnoOf(error);
+  }
+  try {
+    return bindInDirectory(`/proc/self/fd/${opened}/`, address.bytes.subarray(slash + 1), call);
+  } finally {
+    closeSync(opened);
+  }
+}
+
+function bindInDirectory(directory: string, name: Buffer, call: AddressCall): number {
+  const path = Buffer.concat([Buffer.from(directory), name]);
+  if (path.length < UNIX_PATH_MAX) return call(encode(path, true));
+  // Even the last component is too long: bind to a short name and link the long one to the same file.
+  // A socket is bound only once, so what can be known to be in the way is looked for first.
+  try {
+    if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return -EADDRINUSE;
+  } catch (error) {
+    return errnoOf(error);
+  }
+  const temporary = Buffer.from(`${directory}.${randomBytes(9).toString('hex')}`);
+  const result = call(encode(temporary, true));
+  if (result < 0) return result;
+  try {
+    linkSync(temporary, path);
+  } catch (error) {
+    const errno = errnoOf(error);
+    return errno === -EEXIST ? -EADDRINUSE : errno;
+  } finally {
+    unlinkSync(temporary);
+  }
+  return result;
+}

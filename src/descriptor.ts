@@ -1,0 +1,55 @@
+/** A descriptor number with one owner: closed once, by its owner or, with a warning, after its owner. */
+import { systemError } from './errors';
+import { os } from './os';
+
+export class OwnedDescriptor {
+  #fd: number;
+
+  /** @param fd an open descriptor that nobody else will close */
+  constructor(fd: number) {
+    this.#fd = fd;
+    os.own(fd);
+  }
+
+  /** -1 once closed or given up. */
+  get fd(): number {
+    return this.#fd;
+  }
+
+  /** Closes the descriptor; does nothing if that was done already or if it was given up. */
+  close(): void {
+    const fd = this.surrender();
+    if (fd === -1) return;
+    const result = os.close(fd);
+    if (result < 0) throw systemError('close', result);
+  }
+
+  /** Gives the number up to the caller, who must close it. */
+  surrender(): number {
+    const fd = this.#fd;
+    this.#fd = -1;
+    if (fd !== -1) os.disown(fd);
+    return fd;
+  }
+}
+
+const owners = new FinalizationRegistry<OwnedDescriptor>((descriptor) => {
+  const { fd } = descriptor;
+  if (fd === -1) return;
+  process.emitWarning(`Closing file descriptor ${fd}, whose owner was collected without closing it`, {
+    type: 'SeqpacketWarning',
+    code: 'SEQPACKET_DESCRIPTOR_COLLECTED',
+    detail: 'Call close() on every socket, acceptor and FileDescriptor, or declare it with "using".',
+  });
+  descriptor.close();
+});
+
+/** From now on the descriptor is closed, with a process warning, if its owner is collected. */
+export function closeWithOwner(owner: object, descriptor: OwnedDescriptor): void {
+  owners.register(owner, descriptor, descriptor);
+}
+
+/** The descriptor was closed or given up: there is nothing left to do after its owner. */
+export function forgetOwner(descriptor: OwnedDescriptor): void {
+  owners.unregister(descriptor);
+}

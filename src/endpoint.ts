@@ -1,0 +1,224 @@
+/** What sockets and acceptors have in common: a descriptor, a name, a life from open to close. */
+import { type Address, addressBuffer, bindTo, decodeAddress, parseAddress, type SocketPath } from './address';
+import { closeWithOwner, forgetOwner } from './descriptor';
+import { invalidType, systemError } from './errors';
+import { FileDescriptor } from './file-descriptor';
+import {
+  AF_UNIX,
+  EALREADY,
+  EBADF,
+  EINVAL,
+  EPROTOTYPE,
+  F_GETFD,
+  F_SETFD,
+  FD_CLOEXEC,
+  SO_ACCEPTCONN,
+  SO_DOMAIN,
+  SO_TYPE,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOCK_SEQPACKET,
+} from './linux';
+import { getIntegerOption } from './options';
+import { os } from './os';
+import { PolledDescriptor } from './readiness';
+
+export const SOCKET_FLAGS: number = SOCK_CLOEXEC | SOCK_NONBLOCK;
+export const SOCKET_TYPE: number = SOCK_SEQPACKET | SOCKET_FLAGS;
+
+export abstract class Endpoint implements Disposable, AsyncDisposable {
+  /** @internal */
+  protected descriptor: PolledDescriptor | undefined;
+  #localPath: string | Buffer | undefined;
+  #keepsLoopAlive = true;
+
+  /** Whether there is a descriptor: after `open()` or the like, before `close()` and `release()`. */
+  get isOpen(): boolean {
+    return this.descriptor !== undefined;
+  }
+
+  /** The descriptor's number, which stays this object's own; -1 if it is not open. */
+  get fd(): number {
+    return this.descriptor?.fd ?? -1;
+  }
+
+  /**
+   * The name that this end is bound to, as it was given to `bind` where that was here; `''` for an
+   * unnamed end and for what is not open. A `Buffer` only if the name is not UTF-8. An abstract name
+   * begins with NUL.
+   */
+  get localPath(): string | Buffer {
+    if (this.descriptor === undefined) return '';
+    if (this.#localPath !== undefined) return this.#localPath;
+    const length = os.getsockname(this.descriptor.fd, addressBuffer);
+    if (length < 0) throw systemError('getsockname', length);
+    return decodeAddress(addressBuffer, length);
+  }
+
+  /**
+   * Makes the socket (socket(2)): close-on-exec and non-blocking.
+   *
+   * @throws `EALREADY` if it is open already; `EMFILE`, `ENFILE`
+   */
+  open(): void {
+    this.#mustBeClosed('socket');
+    const fd = os.socket(AF_UNIX, SOCKET_TYPE, 0);
+    if (fd < 0) throw systemError('socket', fd);
+    this.begin(fd);
+  }
+
+  /**
+   * Binds to a name (bind(2)); a path is created as a socket file, which stays after `close()`.
+   *
+   * @throws `EADDRINUSE` if the name is taken, `EINVAL` if this socket has a name already, `EBADF` if
+   *   it is not open, `EACCES`, `ENOENT`, …
+   */
+  bind(path: SocketPath): void {
+    const address = parseAddress(path);
+    const { fd } = this.opened('bind', address);
+    const result = bindTo(address, (sockaddr) => os.bind(fd, sockaddr));
+    if (result < 0) throw systemError('bind', result, address.given);
+    this.#localPath = address.given;
+  }
+
+  /**
+   * Takes over the descriptor of an AF_UNIX + SOCK_SEQPACKET socket, which becomes close-on-exec and
+   * non-blocking. If it is refused, it stays untouched with its owner.
+   *
+   * @throws `EALREADY` if this is open already, `ENOTSOCK` or `EPROTOTYPE` if the descriptor is of
+   *   another kind, `EBADF` if it is closed
+   */
+  assign(fd: FileDescriptor): void {
+    if (!(fd instanceof FileDescriptor)) throw invalidType('fd', 'an instance of FileDescriptor', fd);
+    this.#mustBeClosed('assign');
+    if (fd.fd === -1) throw systemError('assign', -EBADF);
+    this.checkKind(fd.fd);
+    const flags = os.fcntl(fd.fd, F_GETFD, 0);
+    const result = flags < 0 ? flags : os.fcntl(fd.fd, F_SETFD, flags | FD_CLOEXEC);
+    if (result < 0) throw systemError('fcntl', result);
+    this.begin(fd.detach());
+  }
+
+  /**
+   * Gives the descriptor up to the caller, still connected or listening, and closes this object without
+   * closing it. Pending operations reject with `ECANCELED`. The descriptor stays non-blocking.
+   *
+   * @throws `EBADF` if it is not open
+   */
+  release(): FileDescriptor {
+    const descriptor = this.opened('release');
+    this.end();
+    return FileDescriptor.adopt(descriptor.surrender());
+  }
+
+  /**
+   * Closes the descriptor (close(2)). Pending operations reject with `ECANCELED`. Closing twice, or
+   * what was never open, does nothing; it can be opened again.
+   */
+  close(): void {
+    const descriptor = this.descriptor;
+    if (descriptor === undefined) return;
+    this.end();
+    descriptor.close();
+  }
+
+  /** Pending operations reject with `ECANCELED`; nothing is lost, and this stays usable. */
+  abstract cancel(): void;
+
+  /** Pending operations keep the process alive again, as they do from the start. */
+  ref(): this {
+    this.#setKeepsLoopAlive(true);
+    return this;
+  }
+
+  /** Pending operations do not keep the process alive. */
+  unref(): this {
+    this.#setKeepsLoopAlive(false);
+    return this;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+
+  /**
+   * Starts a life with a descriptor that nobody else owns.
+   *
+   * @internal
+   */
+  protected begin(fd: number, localPath?: string | Buffer): void {
+    const descriptor = new PolledDescriptor(fd);
+    descriptor.keepsLoopAlive = this.#keepsLoopAlive;
+    this.descriptor = descriptor;
+    this.#localPath = localPath;
+    closeWithOwner(this, descriptor);
+    this.opening(descriptor);
+  }
+
+  /**
+   * Cancels what is pending and lets go of the descriptor, which the caller closes or gives away.
+   *
+   * @internal
+   */
+  protected end(): void {
+    const descriptor = this.opened('close');
+    this.cancel();
+    this.closing();
+    forgetOwner(descriptor);
+    this.descriptor = undefined;
+    this.#localPath = undefined;
+  }
+
+  /** @internal */
+  protected abstract opening(descriptor: PolledDescriptor): void;
+
+  /** @internal */
+  protected abstract closing(): void;
+
+  /** @internal */
+  protected setKeepsLoopAlive(value: boolean): void {
+    if (this.descriptor !== undefined) this.descriptor.keepsLoopAlive = value;
+  }
+
+  /**
+   * Throws unless the descriptor is a socket of the kind that this class is for.
+   *
+   * @internal
+   */
+  protected abstract checkKind(fd: number): void;
+
+  /**
+   * The descriptor; throws `EBADF` if there is none.
+   *
+   * @internal
+   */
+  protected opened(syscall: string, address?: Address): PolledDescriptor {
+    if (this.descriptor === undefined) throw systemError(syscall, -EBADF, address?.given);
+    return this.descriptor;
+  }
+
+  #mustBeClosed(syscall: string): void {
+    if (this.descriptor !== undefined) throw systemError(syscall, -EALREADY);
+  }
+
+  #setKeepsLoopAlive(value: boolean): void {
+    this.#keepsLoopAlive = value;
+    this.setKeepsLoopAlive(value);
+  }
+}
+
+/** Throws `ENOTSOCK` or `EPROTOTYPE` for anything but an AF_UNIX + SOCK_SEQPACKET socket. */
+export function checkSeqpacket(fd: number): void {
+  const isSeqpacket =
+    getIntegerOption(fd, SO_DOMAIN) === AF_UNIX && getIntegerOption(fd, SO_TYPE) === SOCK_SEQPACKET;
+  if (!isSeqpacket) throw systemError('assign', -EPROTOTYPE);
+}
+
+/** Throws `EINVAL` for a socket that listens: it can neither send nor receive. */
+export function checkNotListening(fd: number): void {
+  if (getIntegerOption(fd, SO_ACCEPTCONN) !== 0) throw systemError('assign', -EINVAL);
+}

@@ -1,0 +1,94 @@
+/** The errors of the library, made as Node's own modules make theirs. */
+import { getSystemErrorMap, inspect } from 'node:util';
+
+/** What a failed system call rejects with or throws. */
+export interface SeqpacketError extends Error {
+  /** The name of the error: `'ECONNREFUSED'`, …, or `'EOF'` at end of file. */
+  code: string;
+  /** The negative error number. */
+  errno: number;
+  /** The system call that failed, or that would have been made. */
+  syscall: string;
+  /** The address of the socket, as it was given, where there is one. */
+  address?: string | Buffer;
+  /** With `EMSGSIZE`: the length of the whole message, in bytes. */
+  messageSize?: number;
+}
+
+/** Errors of these calls that libuv has no name for (errno(3)). */
+const UNNAMED_BY_LIBUV = new Map<number, [string, string]>([
+  [-109, ['ETOOMANYREFS', 'too many references: descriptors in flight exceed RLIMIT_NOFILE']],
+]);
+
+/** libuv's number for end of file (uv.h). */
+const UV_EOF = -4095;
+
+/** @param errno the negative error number */
+export function systemError(syscall: string, errno: number, address?: string | Buffer): SeqpacketError {
+  const [code, description] = getSystemErrorMap().get(errno) ??
+    UNNAMED_BY_LIBUV.get(errno) ?? [`ERRNO_${-errno}`, 'unknown system error'];
+  const named = address === undefined || address.length === 0 ? undefined : address;
+  const where = named === undefined ? '' : ` ${printable(named)}`;
+  const error = new Error(`${syscall} ${code}: ${description}${where}`) as SeqpacketError;
+  error.errno = errno;
+  error.code = code;
+  error.syscall = syscall;
+  if (named !== undefined) error.address = named;
+  return error;
+}
+
+/** recvmsg(2) found the end: the peer sends no more, and all that it sent was received. */
+export function endOfFile(address?: string | Buffer): SeqpacketError {
+  return systemError('recvmsg', UV_EOF, address);
+}
+
+/** An abstract name is shown with `@` for its leading NUL, as ss(8) and /proc/net/unix do. */
+function printable(address: string | Buffer): string {
+  const text = typeof address === 'string' ? address : address.toString('latin1');
+  return text.startsWith('\0') ? `@${text.slice(1)}` : text;
+}
+
+/** The operation's `AbortSignal` was aborted; `cause` is the signal's reason. */
+export class AbortError extends Error {
+  readonly code = 'ABORT_ERR';
+
+  constructor(signal: AbortSignal) {
+    super('The operation was aborted', { cause: signal.reason });
+    this.name = 'AbortError';
+  }
+}
+
+function coded<E extends Error>(error: E, code: string): E & { code: string } {
+  return Object.assign(error, { code });
+}
+
+export function invalidType(name: string, expected: string, value: unknown): TypeError {
+  const message = `The "${name}" argument must be ${expected}. Received ${received(value)}`;
+  return coded(new TypeError(message), 'ERR_INVALID_ARG_TYPE');
+}
+
+export function invalidValue(name: string, reason: string, value: unknown): TypeError {
+  const message = `The argument '${name}' ${reason}. Received ${inspect(value)}`;
+  return coded(new TypeError(message), 'ERR_INVALID_ARG_VALUE');
+}
+
+export function outOfRange(name: string, range: string, value: unknown): RangeError {
+  const message = `The value of "${name}" is out of range. It must be ${range}. Received ${inspect(value)}`;
+  return coded(new RangeError(message), 'ERR_OUT_OF_RANGE');
+}
+
+export function invalidState(message: string): Error {
+  return coded(new Error(message), 'ERR_INVALID_STATE');
+}
+
+export function unsupported(message: string): Error {
+  return coded(new Error(message), 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM');
+}
+
+function received(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (typeof value === 'function') return `function ${value.name}`;
+  if (typeof value !== 'object') return `type ${typeof value} (${inspect(value)})`;
+  const name = value.constructor?.name;
+  return name ? `an instance of ${name}` : inspect(value, { depth: -1 });
+}

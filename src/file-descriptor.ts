@@ -1,0 +1,115 @@
+import type { Server, Socket } from 'node:net';
+import { checkInteger } from './arguments';
+import { closeWithOwner, forgetOwner, OwnedDescriptor } from './descriptor';
+import { invalidType, systemError } from './errors';
+import { EBADF, F_GETFD } from './linux';
+import { os } from './os';
+
+/**
+ * What a descriptor can be taken from: a number, anything with a numeric `fd` (a `FileDescriptor`, a
+ * `FileHandle`, a stream of `node:fs`, a socket of this library), or a socket, server or child
+ * process pipe of `node:net`.
+ */
+export type FdSource = number | { readonly fd: number } | Socket | Server;
+
+/**
+ * An open file descriptor with exactly one owner.
+ *
+ * Close it, or declare it with `using`. One that is collected unclosed is closed then, with a process
+ * warning of the code `SEQPACKET_DESCRIPTOR_COLLECTED`.
+ */
+export class FileDescriptor implements Disposable {
+  readonly #descriptor: OwnedDescriptor;
+
+  private constructor(fd: number) {
+    this.#descriptor = new OwnedDescriptor(fd);
+    closeWithOwner(this, this.#descriptor);
+  }
+
+  /**
+   * Takes ownership of a number: nobody else may close it from here on.
+   *
+   * @throws `EBADF` if no such descriptor is open
+   */
+  static adopt(fd: number): FileDescriptor {
+    checkInteger(fd, 'fd');
+    const result = os.fcntl(fd, F_GETFD, 0);
+    if (result < 0) throw systemError('fcntl', result);
+    return new FileDescriptor(fd);
+  }
+
+  /**
+   * Makes a duplicate (close-on-exec) of somebody else's descriptor, which stays theirs.
+   *
+   * @throws `EBADF`, `EMFILE`: dup(2)
+   */
+  static dup(source: FdSource): FileDescriptor {
+    return new FileDescriptor(duplicate(descriptorOf(source, 'source')));
+  }
+
+  /** The number; -1 once closed or detached. */
+  get fd(): number {
+    return this.#descriptor.fd;
+  }
+
+  /**
+   * A duplicate, close-on-exec, with an owner of its own.
+   *
+   * @throws `EBADF`, `EMFILE`: dup(2)
+   */
+  dup(): FileDescriptor {
+    return FileDescriptor.dup(this);
+  }
+
+  /** Gives the number up to the caller, who must close it; -1 if there is none any more. */
+  detach(): number {
+    forgetOwner(this.#descriptor);
+    return this.#descriptor.surrender();
+  }
+
+  /** Closes the descriptor. Closing twice does nothing: a number that was reused meanwhile is safe. */
+  close(): void {
+    forgetOwner(this.#descriptor);
+    this.#descriptor.close();
+  }
+
+  /** `/dev/fd/N`, a path under which this process can open the file again. */
+  toString(): string {
+    return `/dev/fd/${this.fd}`;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** @returns a duplicate of the descriptor; throws dup(2)'s error */
+export function duplicate(fd: number): number {
+  const result = os.dup(fd);
+  if (result < 0) throw systemError('dup', result);
+  return result;
+}
+
+/** The number behind a source; throws `EBADF` for what is closed already. */
+export function descriptorOf(source: FdSource, name: string): number {
+  if (typeof source === 'number') return checkInteger(source, name);
+  const fd = numberIn(source);
+  if (fd === undefined) {
+    throw invalidType(
+      name,
+      'a descriptor number, a FileDescriptor, or an object that has a descriptor',
+      source,
+    );
+  }
+  if (fd < 0) throw systemError('fcntl', -EBADF);
+  return fd;
+}
+
+/** `node:net` keeps the number in its handle, and offers no other way to it. */
+function numberIn(source: unknown): number | undefined {
+  if (typeof source !== 'object' || source === null) return undefined;
+  const { fd, _handle } = source as { fd?: unknown; _handle?: { fd?: unknown } | null };
+  if (typeof fd === 'number') return fd;
+  if (_handle === null) return -1;
+  return typeof _handle?.fd === 'number' ? _handle.fd : undefined;
+}

@@ -1,0 +1,55 @@
+/**
+ * Numbers of the Linux ABI, the same on x64 and arm64 (include/uapi/asm-generic and linux/socket.h).
+ * All structures that the library reads or writes itself are little-endian with 64-bit `size_t`.
+ */
+import { constants } from 'node:os';
+
+export const AF_UNIX = 1;
+export const SOCK_SEQPACKET = 5;
+export const SOCK_NONBLOCK = 0o4000;
+export const SOCK_CLOEXEC = 0o2000000;
+
+export const MSG_PEEK = 0x2;
+export const MSG_CTRUNC = 0x8;
+export const MSG_TRUNC = 0x20;
+export const MSG_DONTWAIT = 0x40;
+export const MSG_EOR = 0x80;
+export const MSG_NOSIGNAL = 0x4000;
+export const MSG_CMSG_CLOEXEC = 0x40000000;
+
+export const SHUT_RD = 0;
+export const SHUT_WR = 1;
+export const SHUT_RDWR = 2;
+
+export const SOL_SOCKET = 1;
+export const SO_DEBUG = 1;
+export const SO_TYPE = 3;
+export const SO_SNDBUF = 7;
+export const SO_RCVBUF = 8;
+export const SO_PEERCRED = 17;
+export const SO_TIMESTAMP = 29;
+export const SO_ACCEPTCONN = 30;
+export const SO_PEERSEC = 31;
+export const SO_DOMAIN = 39;
+export const SO_PEERGROUPS = 59;
+
+export const SCM_RIGHTS = 1;
+export const SCM_PIDFD = 4;
+/** The most descriptors that one message carries (include/net/scm.h). */
+export const SCM_MAX_FD = 253;
+
+/** The most buffers that one sendmsg(2) or recvmsg(2) takes; one of recvmsg's is the addon's own. */
+export const IOV_MAX = 1024;
+
+/** The size of `sockaddr_un.sun_path`. */
+export const UNIX_PATH_MAX = 108;
+
+export const FIONREAD = 0x541b;
+export const F_GETFD = 1;
+export const F_SETFD = 2;
+export const FD_CLOEXEC = 1;
+export const O_PATH = 0o10000000;
+
+export const { EAGAIN, EALREADY, EADDRINUSE, EBADF, ECANCELED, ECONNABORTED, ECONNRESET } = constants.errno;
+export const { EEXIST, EINVAL, EISCONN, EMSGSIZE, ENOTCONN, EPROTOTYPE } = constants.errno;
+export const ERANGE = constants.errno.ERANGE;

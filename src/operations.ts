@@ -1,0 +1,201 @@
+/**
+ * Operations that may have to wait: the heart of the library.
+ *
+ * An operation is tried at once. If it would block, it joins its queue and is tried again when its
+ * waker (readiness.ts, or a timer for connect) says so. Whoever is first in the queue is served
+ * first; nobody overtakes. An operation that is cancelled or aborted leaves the queue, and since only
+ * a successful try has any effect, it has left no trace.
+ *
+ * After a number of tries the next ones go through the event loop, so that no flood on one socket
+ * keeps timers and other sockets waiting.
+ */
+import { AbortError, systemError } from './errors';
+import { ECANCELED } from './linux';
+
+/** What a try returns that has to wait. */
+export const WOULD_BLOCK: unique symbol = Symbol('would block');
+
+export interface Attempt<T> {
+  /** The system call to name in errors. */
+  readonly syscall: string;
+  /** Does it, now: returns the result, throws the error, or says that it would block. */
+  try(): T | typeof WOULD_BLOCK;
+  /** Called before the operation begins to wait. */
+  hold?(): void;
+  /** Called once an operation that waited will not be tried again. */
+  drop?(): void;
+}
+
+/** Calls `proceed()` of a queue when there is a reason to try again, until it leaves. */
+export interface Waker {
+  wait(queue: OperationQueue): void;
+  leave(queue: OperationQueue): void;
+}
+
+export const READABLE = 1;
+export const WRITABLE = 2;
+export type Direction = typeof READABLE | typeof WRITABLE;
+
+/** How many tries may follow one another before the event loop gets its turn. */
+const TRIES_PER_TURN = 128;
+
+let triesLeft = TRIES_PER_TURN;
+let deferred: OperationQueue[] = [];
+
+/** The event loop has had its turn: operations may be tried at once again. */
+export function newTurn(): void {
+  triesLeft = TRIES_PER_TURN;
+}
+
+function mayTry(): boolean {
+  if (triesLeft === 0) return false;
+  triesLeft--;
+  return true;
+}
+
+function proceedNextTurn(queue: OperationQueue): void {
+  deferred.push(queue);
+  if (deferred.length > 1) return;
+  setImmediate(() => {
+    const queues = deferred;
+    deferred = [];
+    newTurn();
+    for (const each of queues) each.proceed();
+  });
+}
+
+/** The operations of one kind on one socket. */
+export class OperationQueue {
+  readonly direction: Direction;
+  readonly #waker: Waker;
+  #first: Operation | undefined;
+  #last: Operation | undefined;
+  #waits = false;
+  #deferred = false;
+
+  constructor(waker: Waker, direction: Direction) {
+    this.#waker = waker;
+    this.direction = direction;
+  }
+
+  get isEmpty(): boolean {
+    return this.#first === undefined;
+  }
+
+  /** Tries the operation, or lets it wait for its turn. */
+  run<T>(attempt: Attempt<T>, signal: AbortSignal | undefined): Promise<T> {
+    if (signal?.aborted) return Promise.reject(new AbortError(signal));
+    const isFirst = this.#first === undefined;
+    const triesNow = isFirst && mayTry();
+    try {
+      if (triesNow) {
+        const result = attempt.try();
+        if (result !== WOULD_BLOCK) return Promise.resolve(result);
+      }
+      attempt.hold?.();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return new Promise((resolve, reject) => {
+      this.#append(new Operation(this, attempt, signal, resolve as (value: unknown) => void, reject));
+      if (triesNow) this.#wait();
+      else if (isFirst) this.#proceedNextTurn();
+    });
+  }
+
+  /** Tries those that wait, in their order, until one would block. */
+  proceed(): void {
+    this.#deferred = false;
+    for (let first = this.#first; first !== undefined; first = this.#first) {
+      if (!mayTry()) {
+        this.#proceedNextTurn();
+        return;
+      }
+      let result: unknown;
+      try {
+        result = first.attempt.try();
+      } catch (error) {
+        this.remove(first);
+        first.reject(error);
+        continue;
+      }
+      if (result === WOULD_BLOCK) {
+        this.#wait();
+        return;
+      }
+      this.remove(first);
+      first.resolve(result);
+    }
+  }
+
+  /** Rejects all that wait, with `ECANCELED` unless an error is given. */
+  cancel(error?: unknown): void {
+    for (let first = this.#first; first !== undefined; first = this.#first) {
+      this.remove(first);
+      first.reject(error ?? systemError(first.attempt.syscall, -ECANCELED));
+    }
+  }
+
+  #append(operation: Operation): void {
+    operation.previous = this.#last;
+    if (this.#last === undefined) this.#first = operation;
+    else this.#last.next = operation;
+    this.#last = operation;
+  }
+
+  /** Takes an operation out; nobody will try it again. */
+  remove(operation: Operation): void {
+    const { previous, next } = operation;
+    if (previous === undefined) this.#first = next;
+    else previous.next = next;
+    if (next === undefined) this.#last = previous;
+    else next.previous = previous;
+    operation.detach();
+    if (this.#first === undefined && this.#waits) {
+      this.#waits = false;
+      this.#waker.leave(this);
+    }
+  }
+
+  #wait(): void {
+    if (this.#waits) return;
+    try {
+      this.#waker.wait(this);
+      this.#waits = true;
+    } catch (error) {
+      this.cancel(error);
+    }
+  }
+
+  #proceedNextTurn(): void {
+    if (this.#deferred) return;
+    this.#deferred = true;
+    proceedNextTurn(this);
+  }
+}
+
+/** An operation that waits. It listens to its signal itself, which saves a closure. */
+class Operation {
+  next: Operation | undefined;
+  previous: Operation | undefined;
+
+  constructor(
+    readonly queue: OperationQueue,
+    readonly attempt: Attempt<unknown>,
+    readonly signal: AbortSignal | undefined,
+    readonly resolve: (value: unknown) => void,
+    readonly reject: (error: unknown) => void,
+  ) {
+    signal?.addEventListener('abort', this);
+  }
+
+  handleEvent(): void {
+    this.queue.remove(this);
+    this.reject(new AbortError(this.signal as AbortSignal));
+  }
+
+  detach(): void {
+    this.signal?.removeEventListener('abort', this);
+    this.attempt.drop?.();
+  }
+}

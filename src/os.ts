@@ -1,0 +1,91 @@
+/**
+ * The operating system, as the library sees it: every call that it makes, and nothing else. The C
+ * layer in `native/` implements it; another back end needs to implement this interface alone.
+ *
+ * Unless it says otherwise, a function returns what the system call returns, or the negative errno.
+ * None of them blocks as long as sockets are non-blocking and messages are sent and received with
+ * MSG_DONTWAIT. Interrupted calls are repeated. Back ends decide nothing.
+ */
+import { loadAddon } from './addon';
+import type { Parts } from './arguments';
+import { unsupported } from './errors';
+
+/** A poll handle of the event loop; see {@link OperatingSystem.pollOpen}. */
+export type Poll = object & { readonly poll: unique symbol };
+
+export interface OperatingSystem {
+  /** socket(2). The descriptor belongs to this thread: see {@link own}. */
+  socket(domain: number, type: number, protocol: number): number;
+  /** socketpair(2). Both descriptors belong to this thread. */
+  socketpair(domain: number, type: number, protocol: number, ends: Int32Array): number;
+  /** bind(2) to a sockaddr. */
+  bind(fd: number, address: Uint8Array): number;
+  /** listen(2) */
+  listen(fd: number, backlog: number): number;
+  /** accept4(2). The new descriptor belongs to this thread. */
+  accept4(fd: number, flags: number): number;
+  /** connect(2) to a sockaddr. */
+  connect(fd: number, address: Uint8Array): number;
+  /** shutdown(2) */
+  shutdown(fd: number, how: number): number;
+  /**
+   * recvmsg(2), into the parts and, past them, into an area of the back end that holds any message:
+   * a result greater than the length of the parts says that it is in use; see {@link takeSpilled}.
+   * `control` is a control block (`ancillary-data.ts`), filled in by the call. Descriptors in it
+   * belong to this thread.
+   */
+  recvmsg(fd: number, parts: Parts, control: Uint8Array, flags: number): number;
+  /** sendmsg(2), with a control block or none. */
+  sendmsg(fd: number, parts: Parts, control: Uint8Array | null, flags: number): number;
+  /** getsockopt(2) into `value`; the length of the value. */
+  getsockopt(fd: number, level: number, name: number, value: Uint8Array | Int32Array): number;
+  /** setsockopt(2) */
+  setsockopt(fd: number, level: number, name: number, value: Uint8Array | Int32Array): number;
+  /** getsockname(2) into `address`; the length of the name. */
+  getsockname(fd: number, address: Uint8Array): number;
+  /** getpeername(2) into `address`; the length of the name. */
+  getpeername(fd: number, address: Uint8Array): number;
+  /** ioctl(2) with a request that answers with one int; that int. */
+  ioctl(fd: number, request: number): number;
+  /** fcntl(2) with a command that makes no descriptor. */
+  fcntl(fd: number, command: number, argument: number): number;
+  /** fcntl(2) with F_DUPFD_CLOEXEC. The new descriptor belongs to this thread. */
+  dup(fd: number): number;
+  /** close(2) */
+  close(fd: number): number;
+
+  /** Notes that a descriptor belongs to this thread, so that it is closed at the latest when the thread ends. */
+  own(fd: number): void;
+  /** Takes {@link own} back. */
+  disown(fd: number): void;
+
+  /** Fetches the first bytes that the last `recvmsg` put behind its parts, and frees that area. */
+  takeSpilled(target: Uint8Array): void;
+
+  /**
+   * Names the one function of this thread that learns of readiness. It gets a descriptor and the
+   * directions (1 readable, 2 writable) that it is ready for, and returns those that somebody was
+   * waiting for: the others are no longer watched.
+   */
+  onReady(callback: (fd: number, events: number) => number): void;
+  /** Makes a poll handle for a descriptor, watching nothing yet; or the negative errno. */
+  pollOpen(fd: number): Poll | number;
+  /** Watches for these directions, besides those watched already. */
+  pollStart(poll: Poll, events: number): number;
+  /** Whether the poll keeps the event loop alive; not at first. */
+  pollRef(poll: Poll, keepsLoopAlive: boolean): void;
+  /** Ends the poll; to be called before its descriptor is closed or given away. */
+  pollClose(poll: Poll): void;
+}
+
+function backEnd(): OperatingSystem {
+  if (process.platform === 'linux') return loadAddon();
+  const refuse = () => {
+    throw unsupported(
+      `seqpacket works on Linux only, not on ${process.platform}: no other system has AF_UNIX + SOCK_SEQPACKET sockets with the semantics that this library promises`,
+    );
+  };
+  return new Proxy({} as OperatingSystem, { get: () => refuse });
+}
+
+export const os: OperatingSystem = backEnd();

@@ -1,0 +1,378 @@
+import { addressBuffer, decodeAddress, parseAddress, type SocketPath, UNSPECIFIED_ADDRESS } from './address';
+import {
+  type Buffers,
+  checkInteger,
+  checkOneOf,
+  checkOptions,
+  flagsOf,
+  type MessageOptions,
+  partsOf,
+  type SignalOption,
+  signalOf,
+} from './arguments';
+import { BackOff, Connect } from './connecting';
+import { checkNotListening, checkSeqpacket, Endpoint, SOCKET_TYPE } from './endpoint';
+import { invalidState, invalidType, outOfRange, systemError } from './errors';
+import { descriptorOf, type FdSource, type FileDescriptor } from './file-descriptor';
+import {
+  AF_UNIX,
+  EALREADY,
+  EBADF,
+  ENOTCONN,
+  FIONREAD,
+  SCM_MAX_FD,
+  SHUT_RD,
+  SHUT_RDWR,
+  SHUT_WR,
+  SO_TIMESTAMP,
+} from './linux';
+import { OperationQueue, READABLE, WRITABLE } from './operations';
+import {
+  DEBUG,
+  getOption,
+  type Option,
+  type PeerCredentials,
+  RECEIVE_BUFFER_SIZE,
+  REMOTE_CREDENTIALS,
+  REMOTE_SECURITY_LABEL,
+  SEND_BUFFER_SIZE,
+  setIntegerOption,
+  setOption,
+} from './options';
+import { os } from './os';
+import type { PolledDescriptor } from './readiness';
+import { type EmptyMessages, Receive, type ReceivedWithFds, Receiver, ReceiveWithFds } from './receiving';
+import { Send } from './sending';
+
+/** What belongs to a socket from when it is opened until it is closed. */
+interface Session {
+  readonly fd: number;
+  readonly receiver: Receiver;
+  readonly receives: OperationQueue;
+  readonly sends: OperationQueue;
+  readonly connects: OperationQueue;
+  readonly backOff: BackOff;
+  remotePath: string | Buffer | undefined;
+}
+
+/** The options that can be set on a socket. */
+export interface SettableSocketOptions {
+  /** Kernel debugging (SO_DEBUG in socket(7)); setting it needs CAP_NET_ADMIN. */
+  debug: boolean;
+  /** Bytes (SO_SNDBUF). The kernel doubles what is set, and `getOption` tells the doubled value. */
+  sendBufferSize: number;
+  /** Bytes (SO_RCVBUF), doubled likewise. For AF_UNIX the sender's buffer is what counts. */
+  receiveBufferSize: number;
+  /** What an empty message is: `'eof'` (the default) or `'deliver'`. */
+  emptyMessages: EmptyMessages;
+}
+
+/** The options that can be read from a socket. */
+export interface SocketOptions extends SettableSocketOptions {
+  remoteCredentials: PeerCredentials;
+  /** The label that a Linux security module gave the peer (SO_PEERSEC); `ENOPROTOOPT` without one. */
+  remoteSecurityLabel: string;
+}
+
+const EMPTY_MESSAGES: Option<Session, EmptyMessages> = {
+  get: ({ receiver }) => receiver.emptyMessages,
+  set: ({ fd, receiver }, value) => {
+    const mode = checkOneOf(value, 'value', ['eof', 'deliver'] as const);
+    // With time stamps every message carries ancillary data, also an empty one; end of file has none.
+    setIntegerOption(fd, SO_TIMESTAMP, mode === 'deliver' ? 1 : 0);
+    receiver.emptyMessages = mode;
+  },
+};
+
+const OPTIONS = {
+  debug: DEBUG,
+  sendBufferSize: SEND_BUFFER_SIZE,
+  receiveBufferSize: RECEIVE_BUFFER_SIZE,
+  remoteCredentials: REMOTE_CREDENTIALS,
+  remoteSecurityLabel: REMOTE_SECURITY_LABEL,
+  emptyMessages: EMPTY_MESSAGES,
+} as const;
+
+const HOW = { receive: SHUT_RD, send: SHUT_WR, both: SHUT_RDWR } as const;
+
+const NO_FDS: readonly number[] = [];
+
+/** Makes a socket of an accepted descriptor; for the acceptor. */
+export let acceptedSocket: (fd: number, localPath: string | Buffer) => SeqpacketSocket;
+
+/**
+ * An AF_UNIX + SOCK_SEQPACKET socket (unix(7)): connection-oriented, ordered, and what is sent as one
+ * message is received as one message.
+ *
+ * Operations that can wait return promises and do not block the event loop. Several may wait at once;
+ * they are served, and their promises settle, in the order of the calls. While one waits, the process
+ * stays alive (see `unref`) and the socket is not collected. On a socket that is not open they reject
+ * with `EBADF`.
+ *
+ * Close it, or declare it with `using`. One that is collected unclosed is closed then, with a process
+ * warning.
+ */
+export class SeqpacketSocket extends Endpoint {
+  #session: Session | undefined;
+
+  static {
+    acceptedSocket = (fd, localPath) => {
+      const socket = new SeqpacketSocket();
+      socket.begin(fd, localPath);
+      return socket;
+    };
+  }
+
+  /**
+   * @param fd a descriptor to take over, as {@link assign} does; without one the socket is closed
+   *   until `open()` or `connect()`
+   */
+  constructor(fd?: FileDescriptor) {
+    super();
+    if (fd !== undefined) this.assign(fd);
+  }
+
+  /**
+   * Two sockets that are connected with each other (socketpair(2)).
+   *
+   * @throws `EMFILE`, `ENFILE`
+   */
+  static pair(): [SeqpacketSocket, SeqpacketSocket] {
+    const ends = new Int32Array(2);
+    const result = os.socketpair(AF_UNIX, SOCKET_TYPE, 0, ends);
+    if (result < 0) throw systemError('socketpair', result);
+    return [acceptedSocket(ends[0] as number, ''), acceptedSocket(ends[1] as number, '')];
+  }
+
+  /**
+   * The name of the other end, as it was given to `connect` where that was here; `''` for an unnamed
+   * end and for a socket without a peer. A `Buffer` only if the name is not UTF-8.
+   */
+  get remotePath(): string | Buffer {
+    const session = this.#session;
+    if (session === undefined) return '';
+    if (session.remotePath !== undefined) return session.remotePath;
+    const length = os.getpeername(session.fd, addressBuffer);
+    if (length === -ENOTCONN) return '';
+    if (length < 0) throw systemError('getpeername', length);
+    return decodeAddress(addressBuffer, length);
+  }
+
+  /**
+   * Connects to a listening socket (connect(2)); opens this socket if it is not open yet, and leaves it
+   * open whatever happens. While the listener's backlog is full, this waits.
+   *
+   * @throws (rejects) `ECONNREFUSED` if nobody listens, `ENOENT`, `EACCES`, `EPROTOTYPE` if the name is
+   *   that of another type of socket, `EISCONN`, `EALREADY` while another connect is pending
+   */
+  connect(path: SocketPath, options?: SignalOption): Promise<void> {
+    const address = parseAddress(path);
+    const signal = signalOf(checkOptions(options));
+    try {
+      if (!this.isOpen) this.open();
+      const session = this.#opened('connect');
+      if (!session.connects.isEmpty) throw systemError('connect', -EALREADY, address.given);
+      const connected = () => {
+        session.remotePath = address.given;
+      };
+      return session.connects.run(new Connect(session.fd, address, connected), signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * Dissolves the association with the peer: connect(2) with `AF_UNSPEC`.
+   *
+   * @throws `EINVAL` always on Linux, which does that for datagram sockets only
+   */
+  disconnect(): void {
+    const session = this.#opened('connect');
+    const result = os.connect(session.fd, UNSPECIFIED_ADDRESS);
+    if (result < 0) throw systemError('connect', result);
+    session.remotePath = undefined;
+  }
+
+  /**
+   * Ends one or both directions, for every descriptor of the connection (shutdown(2)). The peer's
+   * receives come to the end of file, its sends to `EPIPE`. Pending operations in that direction settle.
+   *
+   * @throws `EBADF` if the socket is not open
+   */
+  shutdown(what: 'receive' | 'send' | 'both'): void {
+    const how = HOW[checkOneOf(what, 'what', Object.keys(HOW) as (keyof typeof HOW)[])];
+    const session = this.#opened('shutdown');
+    const result = os.shutdown(session.fd, how);
+    if (result < 0) throw systemError('shutdown', result, this.#peerName());
+    session.receives.proceed();
+    session.sends.proceed();
+  }
+
+  /**
+   * Receives one message and returns its length in bytes. Descriptors that came with it are closed.
+   *
+   * The buffer is the socket's until the promise settles. A message that is longer than the buffer is
+   * not cut: the call rejects with `EMSGSIZE` and `messageSize`, and the next receive gets the message,
+   * whole and with its descriptors.
+   *
+   * @throws (rejects) `EOF` at end of file (an empty message too, by default: see `emptyMessages`),
+   *   `EMSGSIZE`, `ECONNRESET` after the last message if the peer closed with unread data, `ENOTCONN`
+   */
+  receive(buffer: Buffers, options?: MessageOptions): Promise<number> {
+    const parts = partsOf(buffer, 'buffer');
+    const { flags, signal } = messageOptions(options);
+    const session = this.#session;
+    if (session === undefined) return this.#closed('recvmsg');
+    return session.receives.run(new Receive(session.receiver, parts, flags), signal);
+  }
+
+  /**
+   * Sends one message, whole or not at all, and returns its length in bytes. While the kernel has no
+   * room, this waits; the data must not change until the promise settles.
+   *
+   * @throws (rejects) `EPIPE` if the peer has closed or shut down receiving, `EMSGSIZE` if the message
+   *   is longer than the send buffer allows, `ECONNRESET`, `ENOTCONN`
+   */
+  send(data: Buffers, options?: MessageOptions): Promise<number> {
+    const parts = partsOf(data, 'data');
+    const { flags, signal } = messageOptions(options);
+    const session = this.#session;
+    if (session === undefined) return this.#closed('sendmsg');
+    return session.sends.run(new Send(session.fd, this.#name, parts, NO_FDS, flags), signal);
+  }
+
+  /**
+   * Receives one message and at most `maxFds` descriptors, which are the caller's to close. Any more
+   * are closed, and `controlTruncated` says so; it also does if the kernel could not install all of
+   * them (for lack of free descriptors, `EMFILE`). Otherwise as {@link receive}.
+   *
+   * @param maxFds 0 to 253, the most that Linux lets one message carry
+   */
+  receiveWithFds(buffer: Buffers, maxFds: number, options?: MessageOptions): Promise<ReceivedWithFds> {
+    const parts = partsOf(buffer, 'buffer');
+    checkInteger(maxFds, 'maxFds', 0, SCM_MAX_FD);
+    const { flags, signal } = messageOptions(options);
+    const session = this.#session;
+    if (session === undefined) return this.#closed('recvmsg');
+    return session.receives.run(new ReceiveWithFds(session.receiver, parts, maxFds, flags), signal);
+  }
+
+  /**
+   * Sends one message together with descriptors (SCM_RIGHTS in unix(7)). They stay the caller's, who
+   * may close them as soon as this has returned. Otherwise as {@link send}.
+   *
+   * @param fds at most 253
+   * @throws (rejects) `EBADF` for a descriptor that is closed, `ETOOMANYREFS` if too many are in flight
+   */
+  sendWithFds(data: Buffers, fds: readonly FdSource[], options?: MessageOptions): Promise<number> {
+    const parts = partsOf(data, 'data');
+    if (!Array.isArray(fds)) throw invalidType('fds', 'an instance of Array', fds);
+    if (fds.length > SCM_MAX_FD) throw outOfRange('fds.length', `<= ${SCM_MAX_FD}`, fds.length);
+    const numbers = fds.map((source, index) => descriptorOf(source, `fds[${index}]`));
+    const { flags, signal } = messageOptions(options);
+    const session = this.#session;
+    if (session === undefined) return this.#closed('sendmsg');
+    if (numbers.includes(-1)) return Promise.reject(systemError('sendmsg', -EBADF, this.#peerName()));
+    return session.sends.run(new Send(session.fd, this.#name, parts, numbers, flags), signal);
+  }
+
+  override cancel(): void {
+    const session = this.#session;
+    if (session === undefined) return;
+    session.connects.cancel();
+    session.receives.cancel();
+    session.sends.cancel();
+  }
+
+  /**
+   * As for every endpoint; but refuses while this object holds a message that was too long for the
+   * buffers of those who received: it would be lost. Receive it first.
+   *
+   * @throws `ERR_INVALID_STATE` then; `EBADF` if the socket is not open
+   */
+  override release(): FileDescriptor {
+    if (this.#opened('release').receiver.holdsMessage) {
+      throw invalidState('The socket holds a message that was received but not delivered: receive it first');
+    }
+    return super.release();
+  }
+
+  /** @throws `EBADF` if the socket is not open, `EACCES`, … */
+  setOption<Name extends keyof SettableSocketOptions>(name: Name, value: SettableSocketOptions[Name]): void {
+    setOption<Session>(OPTIONS, name, () => this.#opened('setsockopt'), value);
+  }
+
+  /** @throws `EBADF` if the socket is not open, `ENOTCONN` if there is no peer to tell of, `ENOPROTOOPT` */
+  getOption<Name extends keyof SocketOptions>(name: Name): SocketOptions[Name] {
+    return getOption<Session>(OPTIONS, name, () => this.#opened('getsockopt')) as SocketOptions[Name];
+  }
+
+  /**
+   * `'bytesReadable'` (FIONREAD): the bytes of all messages that wait to be received, together.
+   *
+   * @throws `EBADF` if the socket is not open
+   */
+  ioControl(command: 'bytesReadable'): number {
+    checkOneOf(command, 'command', ['bytesReadable'] as const);
+    const { fd, receiver } = this.#opened('ioctl');
+    const bytes = os.ioctl(fd, FIONREAD);
+    if (bytes < 0) throw systemError('ioctl', bytes);
+    return bytes + receiver.heldBytes;
+  }
+
+  /** @internal */
+  protected override opening(descriptor: PolledDescriptor): void {
+    const backOff = new BackOff();
+    this.#session = {
+      fd: descriptor.fd,
+      receiver: new Receiver(descriptor.fd, this.#name),
+      receives: new OperationQueue(descriptor, READABLE),
+      sends: new OperationQueue(descriptor, WRITABLE),
+      connects: new OperationQueue(backOff, WRITABLE),
+      backOff,
+      remotePath: undefined,
+    };
+  }
+
+  /** @internal */
+  protected override closing(): void {
+    this.#session?.receiver.close();
+    this.#session = undefined;
+  }
+
+  /** @internal */
+  protected override setKeepsLoopAlive(value: boolean): void {
+    super.setKeepsLoopAlive(value);
+    if (this.#session !== undefined) this.#session.backOff.keepsLoopAlive = value;
+  }
+
+  /** @internal */
+  protected override checkKind(fd: number): void {
+    checkSeqpacket(fd);
+    checkNotListening(fd);
+  }
+
+  #opened(syscall: string): Session {
+    if (this.#session === undefined) throw systemError(syscall, -EBADF);
+    return this.#session;
+  }
+
+  #closed(syscall: string): Promise<never> {
+    return Promise.reject(systemError(syscall, -EBADF));
+  }
+
+  /** The name by which errors call this connection: the peer's, or else its own. */
+  readonly #name = (): string | Buffer => this.#peerName();
+
+  #peerName(): string | Buffer {
+    const { remotePath } = this;
+    return remotePath.length > 0 ? remotePath : this.localPath;
+  }
+}
+
+function messageOptions(options: MessageOptions | undefined): { flags: number; signal?: AbortSignal } {
+  const checked = checkOptions(options);
+  const flags = flagsOf(checked);
+  const signal = signalOf(checked);
+  return signal === undefined ? { flags } : { flags, signal };
+}
