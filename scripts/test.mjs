@@ -34,10 +34,14 @@ function sanitizerEnvironment() {
   };
 }
 
-const { status, signal } = spawnSync(process.execPath, ['--test', '--expose-gc', ...tests], {
-  cwd: root,
-  stdio: 'inherit',
-  env: { ...process.env, ...(sanitize ? sanitizerEnvironment() : {}) },
-});
+const { status, signal } = spawnSync(
+  process.execPath,
+  ['--test', '--test-reporter=spec', '--expose-gc', ...tests],
+  {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, ...(sanitize ? sanitizerEnvironment() : {}) },
+  },
+);
 if (signal !== null) console.error(`The tests were ended by ${signal}`);
 process.exit(status ?? 1);

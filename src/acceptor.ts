@@ -13,6 +13,7 @@ import { acceptedSocket, type SeqpacketSocket } from './socket';
 interface Session {
   readonly fd: number;
   readonly accepts: OperationQueue;
+  readonly acceptance: Acceptance;
 }
 
 export interface AcceptorOptions {
@@ -25,8 +26,38 @@ export interface AcceptorOptions {
   enableConnectionAborted: boolean;
 }
 
+const ENABLE_CONNECTION_ABORTED: Option<Session, boolean> = {
+  get: ({ acceptance }) => acceptance.reportsAborted,
+  set: {
+    check: (value) => checkBoolean(value, 'value'),
+    apply: ({ acceptance }, value) => {
+      acceptance.reportsAborted = value;
+    },
+  },
+};
+
+const OPTIONS = { debug: DEBUG, enableConnectionAborted: ENABLE_CONNECTION_ABORTED } as const;
+
 /** As many as Node.js has for `server.listen`; the kernel's own limit is net.core.somaxconn. */
 const DEFAULT_BACKLOG = 511;
+
+/** What every accept of one acceptor tries. */
+class Acceptance implements Attempt<SeqpacketSocket> {
+  readonly syscall = 'accept4';
+  reportsAborted = false;
+
+  constructor(private readonly acceptor: SeqpacketAcceptor) {}
+
+  try(): SeqpacketSocket | typeof WOULD_BLOCK {
+    const { acceptor } = this;
+    let fd: number;
+    do fd = os.accept4(acceptor.fd, SOCKET_FLAGS);
+    while (fd === -ECONNABORTED && !this.reportsAborted);
+    if (fd === -EAGAIN) return WOULD_BLOCK;
+    if (fd < 0) throw systemError(this.syscall, fd, acceptor.localPath);
+    return acceptedSocket(fd, acceptor.localPath);
+  }
+}
 
 /**
  * A listening AF_UNIX + SOCK_SEQPACKET socket.
@@ -36,17 +67,6 @@ const DEFAULT_BACKLOG = 511;
  */
 export class SeqpacketAcceptor extends Endpoint {
   #session: Session | undefined;
-  #reportsAborted = false;
-
-  static readonly #options = {
-    debug: DEBUG,
-    enableConnectionAborted: {
-      get: (acceptor) => acceptor.#reportsAborted,
-      set: (acceptor, value) => {
-        acceptor.#reportsAborted = checkBoolean(value, 'value');
-      },
-    } as Option<SeqpacketAcceptor, boolean>,
-  } as const;
 
   /**
    * @param fd a descriptor to take over, as {@link assign} does; without one the acceptor is closed
@@ -80,7 +100,7 @@ export class SeqpacketAcceptor extends Endpoint {
     const signal = signalOf(checkOptions(options));
     const session = this.#session;
     if (session === undefined) return Promise.reject(systemError('accept4', -EBADF));
-    return session.accepts.run(this.#acceptance, signal);
+    return session.accepts.run(session.acceptance, signal);
   }
 
   override cancel(): void {
@@ -89,23 +109,21 @@ export class SeqpacketAcceptor extends Endpoint {
 
   /** @throws `EBADF` if the acceptor is not open, `EACCES`, … */
   setOption<Name extends keyof AcceptorOptions>(name: Name, value: AcceptorOptions[Name]): void {
-    setOption<SeqpacketAcceptor>(
-      SeqpacketAcceptor.#options,
-      name,
-      () => this.#mustBeOpen('setsockopt'),
-      value,
-    );
+    setOption<Session>(OPTIONS, name, () => this.#opened('setsockopt'), value);
   }
 
   /** @throws `EBADF` if the acceptor is not open */
   getOption<Name extends keyof AcceptorOptions>(name: Name): AcceptorOptions[Name] {
-    const acceptor = () => this.#mustBeOpen('getsockopt');
-    return getOption<SeqpacketAcceptor>(SeqpacketAcceptor.#options, name, acceptor) as AcceptorOptions[Name];
+    return getOption<Session>(OPTIONS, name, () => this.#opened('getsockopt')) as AcceptorOptions[Name];
   }
 
   /** @internal */
   protected override opening(descriptor: PolledDescriptor): void {
-    this.#session = { fd: descriptor.fd, accepts: new OperationQueue(descriptor, READABLE) };
+    this.#session = {
+      fd: descriptor.fd,
+      accepts: new OperationQueue(descriptor, READABLE),
+      acceptance: new Acceptance(this),
+    };
   }
 
   /** @internal */
@@ -118,27 +136,8 @@ export class SeqpacketAcceptor extends Endpoint {
     checkSeqpacket(fd);
   }
 
-  /** What every accept tries; it has no state of its own. */
-  readonly #acceptance: Attempt<SeqpacketSocket> = {
-    syscall: 'accept4',
-    try: () => {
-      const { fd: listening } = this.#opened('accept4');
-      let fd: number;
-      do fd = os.accept4(listening, SOCKET_FLAGS);
-      while (fd === -ECONNABORTED && !this.#reportsAborted);
-      if (fd === -EAGAIN) return WOULD_BLOCK;
-      if (fd < 0) throw systemError('accept4', fd, this.localPath);
-      return acceptedSocket(fd, this.localPath);
-    },
-  };
-
   #opened(syscall: string): Session {
     if (this.#session === undefined) throw systemError(syscall, -EBADF);
     return this.#session;
-  }
-
-  #mustBeOpen(syscall: string): this {
-    this.#opened(syscall);
-    return this;
   }
 }

@@ -152,11 +152,11 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
    */
   protected begin(fd: number, localPath?: string | Buffer): void {
     const descriptor = new PolledDescriptor(fd);
-    descriptor.keepsLoopAlive = this.#keepsLoopAlive;
     this.descriptor = descriptor;
     this.#localPath = localPath;
     closeWithOwner(this, descriptor);
     this.opening(descriptor);
+    this.setKeepsLoopAlive(this.#keepsLoopAlive);
   }
 
   /**

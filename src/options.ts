@@ -27,7 +27,11 @@ export interface PeerCredentials {
 /** How an option is read and set; `Target` is what it is an option of. */
 export interface Option<Target, Value> {
   get?(target: Target): Value;
-  set?(target: Target, value: unknown): void;
+  set?: {
+    /** Returns the value if it is one; throws otherwise. */
+    check(value: unknown): Value;
+    apply(target: Target, value: Value): void;
+  };
 }
 
 /** An option of the kernel's, for which the descriptor is enough. */
@@ -55,14 +59,20 @@ export function setIntegerOption(fd: number, name: number, value: number): void 
 function flag(name: number): Option<HasDescriptor, boolean> {
   return {
     get: ({ fd }) => getIntegerOption(fd, name) !== 0,
-    set: ({ fd }, value) => setIntegerOption(fd, name, checkBoolean(value, 'value') ? 1 : 0),
+    set: {
+      check: (value) => checkBoolean(value, 'value'),
+      apply: ({ fd }, value) => setIntegerOption(fd, name, value ? 1 : 0),
+    },
   };
 }
 
 function bufferSize(name: number): Option<HasDescriptor, number> {
   return {
     get: ({ fd }) => getIntegerOption(fd, name),
-    set: ({ fd }, value) => setIntegerOption(fd, name, checkInteger(value, 'value')),
+    set: {
+      check: (value) => checkInteger(value, 'value'),
+      apply: ({ fd }, value) => setIntegerOption(fd, name, value),
+    },
   };
 }
 
@@ -104,10 +114,11 @@ export const RECEIVE_BUFFER_SIZE = bufferSize(SO_RCVBUF);
 export const REMOTE_CREDENTIALS: Option<HasDescriptor, PeerCredentials> = { get: remoteCredentials };
 export const REMOTE_SECURITY_LABEL: Option<HasDescriptor, string> = { get: remoteSecurityLabel };
 
-export type OptionTable<Target> = Readonly<Record<string, Option<Target, unknown>>>;
+// biome-ignore lint/suspicious/noExplicitAny: the options of a table have values of different types
+export type OptionTable<Target> = Readonly<Record<string, Option<Target, any>>>;
 
 export function getOption<Target>(table: OptionTable<Target>, name: string, target: () => Target): unknown {
-  return usable(table, name, 'get')(target());
+  return findOption(table, name, 'get')(target());
 }
 
 export function setOption<Target>(
@@ -116,10 +127,12 @@ export function setOption<Target>(
   target: () => Target,
   value: unknown,
 ): void {
-  usable(table, name, 'set')(target(), value);
+  const option = findOption(table, name, 'set');
+  const checked = option.check(value);
+  option.apply(target(), checked);
 }
 
-function usable<Target, Use extends 'get' | 'set'>(
+function findOption<Target, Use extends 'get' | 'set'>(
   table: OptionTable<Target>,
   name: string,
   use: Use,

@@ -12,7 +12,7 @@ import {
 } from './arguments';
 import { BackOff, Connect } from './connecting';
 import { checkNotListening, checkSeqpacket, Endpoint, SOCKET_TYPE } from './endpoint';
-import { invalidState, invalidType, outOfRange, systemError } from './errors';
+import { AbortError, invalidState, invalidType, outOfRange, systemError } from './errors';
 import { descriptorOf, type FdSource, type FileDescriptor } from './file-descriptor';
 import {
   AF_UNIX,
@@ -76,11 +76,13 @@ export interface SocketOptions extends SettableSocketOptions {
 
 const EMPTY_MESSAGES: Option<Session, EmptyMessages> = {
   get: ({ receiver }) => receiver.emptyMessages,
-  set: ({ fd, receiver }, value) => {
-    const mode = checkOneOf(value, 'value', ['eof', 'deliver'] as const);
-    // With time stamps every message carries ancillary data, also an empty one; end of file has none.
-    setIntegerOption(fd, SO_TIMESTAMP, mode === 'deliver' ? 1 : 0);
-    receiver.emptyMessages = mode;
+  set: {
+    check: (value) => checkOneOf(value, 'value', ['eof', 'deliver']),
+    apply: ({ fd, receiver }, value) => {
+      // With time stamps every message carries ancillary data, also an empty one; end of file has none.
+      setIntegerOption(fd, SO_TIMESTAMP, value === 'deliver' ? 1 : 0);
+      receiver.emptyMessages = value;
+    },
   },
 };
 
@@ -168,6 +170,7 @@ export class SeqpacketSocket extends Endpoint {
   connect(path: SocketPath, options?: SignalOption): Promise<void> {
     const address = parseAddress(path);
     const signal = signalOf(checkOptions(options));
+    if (signal?.aborted) return Promise.reject(new AbortError(signal));
     try {
       if (!this.isOpen) this.open();
       const session = this.#opened('connect');

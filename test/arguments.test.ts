@@ -1,0 +1,128 @@
+/** Wrong arguments throw synchronously, with Node's codes, before anything happens. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FileDescriptor, SeqpacketAcceptor, SeqpacketSocket } from 'seqpacket';
+import { openDescriptors } from './support/descriptors.js';
+
+const buffer = Buffer.alloc(1);
+// biome-ignore lint/suspicious/noExplicitAny: wrong on purpose
+type Any = any;
+
+const TYPE = 'ERR_INVALID_ARG_TYPE';
+const VALUE = 'ERR_INVALID_ARG_VALUE';
+const RANGE = 'ERR_OUT_OF_RANGE';
+
+const calls: [string, (socket: Any, acceptor: Any) => unknown][] = [
+  [TYPE, (socket) => socket.send('text')],
+  [TYPE, (socket) => socket.send()],
+  [TYPE, (socket) => socket.send(null)],
+  [TYPE, (socket) => socket.send(new ArrayBuffer(1))],
+  [TYPE, (socket) => socket.send([buffer, 'text'])],
+  [RANGE, (socket) => socket.send(new Array(1024).fill(buffer))],
+  [TYPE, (socket) => socket.send(buffer, 5)],
+  [TYPE, (socket) => socket.send(buffer, null)],
+  [TYPE, (socket) => socket.send(buffer, { flags: 'peek' })],
+  [RANGE, (socket) => socket.send(buffer, { flags: -1 })],
+  [RANGE, (socket) => socket.send(buffer, { flags: 1.5 })],
+  [RANGE, (socket) => socket.send(buffer, { flags: 2 ** 31 })],
+  [TYPE, (socket) => socket.send(buffer, { signal: {} })],
+  [TYPE, (socket) => socket.send(buffer, { signal: null })],
+  [TYPE, (socket) => socket.receive('text')],
+  [TYPE, (socket) => socket.receive(undefined)],
+  [TYPE, (socket) => socket.receive({ byteLength: 3 })],
+  [TYPE, (socket) => socket.receive(buffer, { signal: 'now' })],
+  [TYPE, (socket) => socket.receiveWithFds(buffer)],
+  [TYPE, (socket) => socket.receiveWithFds(buffer, '1')],
+  [RANGE, (socket) => socket.receiveWithFds(buffer, -1)],
+  [RANGE, (socket) => socket.receiveWithFds(buffer, 1.5)],
+  [RANGE, (socket) => socket.receiveWithFds(buffer, 254)],
+  [TYPE, (socket) => socket.sendWithFds(buffer)],
+  [TYPE, (socket) => socket.sendWithFds(buffer, 0)],
+  [TYPE, (socket) => socket.sendWithFds(buffer, ['0'])],
+  [TYPE, (socket) => socket.sendWithFds(buffer, [{}])],
+  [TYPE, (socket) => socket.sendWithFds(buffer, [null])],
+  [RANGE, (socket) => socket.sendWithFds(buffer, [-1])],
+  [RANGE, (socket) => socket.sendWithFds(buffer, [0.5])],
+  [RANGE, (socket) => socket.sendWithFds(buffer, new Array(254).fill(0))],
+  [TYPE, (socket) => socket.connect()],
+  [TYPE, (socket) => socket.connect(7)],
+  [TYPE, (socket) => socket.connect({ path: '/x' })],
+  [VALUE, (socket) => socket.connect('')],
+  [VALUE, (socket) => socket.connect(Buffer.alloc(0))],
+  [VALUE, (socket) => socket.connect('/tmp/a\0b')],
+  [VALUE, (socket) => socket.connect('\0a\0b')],
+  [VALUE, (socket) => socket.connect('\0\0')],
+  [RANGE, (socket) => socket.connect(`\0${'a'.repeat(108)}`)],
+  ['ERR_INVALID_URL_SCHEME', (socket) => socket.connect(new URL('http://localhost/'))],
+  [TYPE, (socket) => socket.connect('/x', { signal: 1 })],
+  [VALUE, (socket) => socket.bind('')],
+  [VALUE, (socket) => socket.bind('a\0')],
+  [TYPE, (socket) => socket.bind()],
+  [VALUE, (socket) => socket.shutdown('all')],
+  [VALUE, (socket) => socket.shutdown('toString')],
+  [TYPE, (socket) => socket.shutdown(2)],
+  [VALUE, (socket) => socket.ioControl('bytes_readable')],
+  [TYPE, (socket) => socket.ioControl(1)],
+  [VALUE, (socket) => socket.getOption('noSuchOption')],
+  [VALUE, (socket) => socket.getOption('toString')],
+  [VALUE, (socket) => socket.getOption(undefined)],
+  [VALUE, (socket) => socket.setOption('remoteCredentials', {})],
+  [TYPE, (socket) => socket.setOption('sendBufferSize', '4096')],
+  [RANGE, (socket) => socket.setOption('sendBufferSize', -1)],
+  [RANGE, (socket) => socket.setOption('receiveBufferSize', 2 ** 31)],
+  [TYPE, (socket) => socket.setOption('debug', 1)],
+  [VALUE, (socket) => socket.setOption('emptyMessages', 'yes')],
+  [TYPE, (socket) => socket.setOption('emptyMessages', true)],
+  [TYPE, (socket) => socket.assign(3)],
+  [TYPE, (socket) => socket.assign({ fd: 3 })],
+  [TYPE, () => new SeqpacketSocket(3 as Any)],
+  [TYPE, () => new SeqpacketSocket(null as Any)],
+  [TYPE, () => new SeqpacketAcceptor('3' as Any)],
+  [TYPE, (_, acceptor) => acceptor.listen('5')],
+  [RANGE, (_, acceptor) => acceptor.listen(-1)],
+  [TYPE, (_, acceptor) => acceptor.accept(5)],
+  [TYPE, (_, acceptor) => acceptor.accept({ signal: 5 })],
+  [VALUE, (_, acceptor) => acceptor.getOption('sendBufferSize')],
+  [TYPE, () => FileDescriptor.adopt('3' as Any)],
+  [RANGE, () => FileDescriptor.adopt(-1)],
+  [TYPE, () => FileDescriptor.dup({} as Any)],
+  [TYPE, () => FileDescriptor.dup(undefined as Any)],
+];
+
+for (const [code, call] of calls) {
+  const source = call.toString().replace(/^.*?=>\s*/, '');
+  test(`${source} throws ${code}`, () => {
+    const [socket, peer] = SeqpacketSocket.pair();
+    const acceptor = new SeqpacketAcceptor();
+    acceptor.open();
+    const open = openDescriptors();
+    // In states where the same call would otherwise fail or work: the argument is what counts.
+    for (const target of [socket, new SeqpacketSocket()]) {
+      assert.throws(
+        () => call(target, acceptor),
+        (error: NodeJS.ErrnoException) => {
+          assert.equal(error.code, code);
+          assert.ok(error instanceof (code === RANGE ? RangeError : TypeError), error.name);
+          return true;
+        },
+      );
+    }
+    assert.equal(peer.ioControl('bytesReadable'), 0);
+    assert.deepEqual(openDescriptors(), open);
+    socket.close();
+    peer.close();
+    acceptor.close();
+  });
+}
+
+test('messages say which argument, what was expected and what was given', () => {
+  const socket = new SeqpacketSocket();
+  assert.throws(() => socket.send('text' as Any), {
+    message:
+      'The "data" argument must be an instance of Buffer, TypedArray, or DataView, or an array of them. ' +
+      "Received type string ('text')",
+  });
+  assert.throws(() => socket.receiveWithFds(buffer, 254), {
+    message: 'The value of "maxFds" is out of range. It must be >= 0 && <= 253. Received 254',
+  });
+});
