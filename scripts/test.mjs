@@ -36,7 +36,7 @@ function sanitizerEnvironment() {
 
 const { status, signal } = spawnSync(
   process.execPath,
-  ['--test', '--test-reporter=spec', '--expose-gc', ...tests],
+  ['--test', '--test-reporter=spec', '--test-concurrency=2', '--expose-gc', ...tests],
   {
     cwd: root,
     stdio: 'inherit',
