@@ -37,5 +37,7 @@ const nativeInputs = [
 ];
 step(`Compiling the C layer (${variant})`, 'build/.native', nativeInputs, () => compile(variant));
 
-run(process.execPath, ['node_modules/typescript/bin/tsc', '--build']);
+// Says that dist/*.js is CommonJS: to Node.js, and before that to the compiler when it reads dist/*.d.ts.
+mkdirSync(`${root}/dist`, { recursive: true });
 copyFileSync(`${root}/src/package.json`, `${root}/dist/package.json`);
+run(process.execPath, ['node_modules/typescript/bin/tsc', '--build']);
