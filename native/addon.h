@@ -79,6 +79,7 @@ extern const size_t spill_size;
   X(ioctl)              \
   X(fcntl)              \
   X(dup)                \
+  X(flock)              \
   X(close)
 #define OWNERSHIP(X) \
   X(own)             \

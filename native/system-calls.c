@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -267,6 +268,16 @@ napi_value js_dup(napi_env env, napi_callback_info info) {
   struct arguments arguments = read_arguments(env, info);
   int fd = integer_argument(env, arguments.values[0]);
   return new_descriptor(env, arguments.instance, fcntl(fd, F_DUPFD_CLOEXEC, 0));
+}
+
+/* flock(fd, operation) */
+napi_value js_flock(napi_env env, napi_callback_info info) {
+  struct arguments arguments = read_arguments(env, info);
+  int fd = integer_argument(env, arguments.values[0]);
+  int operation = integer_argument(env, arguments.values[1]);
+  int result;
+  RETRY(result, flock(fd, operation));
+  return outcome(env, result);
 }
 
 /* close(fd). On Linux an interrupted close(2) has closed the descriptor: never repeated. */

@@ -36,7 +36,14 @@ function sanitizerEnvironment() {
 
 const { status, signal } = spawnSync(
   process.execPath,
-  ['--test', '--test-reporter=spec', '--test-concurrency=2', '--expose-gc', ...tests],
+  [
+    '--test',
+    '--test-reporter=spec',
+    '--test-concurrency=2',
+    '--test-timeout=120000',
+    '--expose-gc',
+    ...tests,
+  ],
   {
     cwd: root,
     stdio: 'inherit',

@@ -1,13 +1,16 @@
+import { type Address, bindTo } from './address';
 import { checkBoolean, checkInteger, checkOptions, type SignalOption, signalOf } from './arguments';
-import { checkSeqpacket, Endpoint, SOCKET_FLAGS } from './endpoint';
+import { checkSeqpacket, Endpoint } from './endpoint';
 import { systemError } from './errors';
 import type { FileDescriptor } from './file-descriptor';
-import { EAGAIN, EBADF, ECONNABORTED } from './linux';
+import { EAGAIN, EBADF, ECONNABORTED, SOCKET_FLAGS } from './linux';
 import { type Attempt, OperationQueue, READABLE, WOULD_BLOCK } from './operations';
 import { DEBUG, getOption, type Option, setOption } from './options';
 import { os } from './os';
 import type { PolledDescriptor } from './readiness';
+import type { EmptyMessages } from './receiving';
 import { acceptedSocket, type SeqpacketSocket } from './socket';
+import { SocketFile, type SocketFileOptions } from './socket-file';
 
 /** What belongs to an acceptor from when it is opened until it is closed. */
 interface Session {
@@ -39,12 +42,12 @@ const ENABLE_CONNECTION_ABORTED: Option<Session, boolean> = {
 const OPTIONS = { debug: DEBUG, enableConnectionAborted: ENABLE_CONNECTION_ABORTED } as const;
 
 /** As many as Node.js has for `server.listen`; the kernel's own limit is net.core.somaxconn. */
-const DEFAULT_BACKLOG = 511;
+export const DEFAULT_BACKLOG = 511;
 
 /** What every accept of one acceptor tries. */
 class Acceptance implements Attempt<SeqpacketSocket> {
-  readonly syscall = 'accept4';
   reportsAborted = false;
+  emptyMessages: EmptyMessages = 'eof';
 
   constructor(private readonly acceptor: SeqpacketAcceptor) {}
 
@@ -54,10 +57,24 @@ class Acceptance implements Attempt<SeqpacketSocket> {
     do fd = os.accept4(acceptor.fd, SOCKET_FLAGS);
     while (fd === -ECONNABORTED && !this.reportsAborted);
     if (fd === -EAGAIN) return WOULD_BLOCK;
-    if (fd < 0) throw systemError(this.syscall, fd, acceptor.localPath);
-    return acceptedSocket(fd, acceptor.localPath);
+    if (fd < 0) throw this.failure(fd);
+    const socket = acceptedSocket(fd, acceptor.localPath);
+    if (this.emptyMessages !== 'eof') socket.setOption('emptyMessages', this.emptyMessages);
+    return socket;
+  }
+
+  failure(errno: number): Error {
+    return systemError('accept4', errno, this.acceptor.localPath);
   }
 }
+
+export interface ListeningOptions extends SocketFileOptions {
+  backlog: number;
+  emptyMessages: EmptyMessages;
+}
+
+/** Makes an acceptor that listens and that removes its socket file when it is closed; for `listen`. */
+export let listeningAcceptor: (address: Address, options: ListeningOptions) => SeqpacketAcceptor;
 
 /**
  * A listening AF_UNIX + SOCK_SEQPACKET socket.
@@ -67,6 +84,21 @@ class Acceptance implements Attempt<SeqpacketSocket> {
  */
 export class SeqpacketAcceptor extends Endpoint {
   #session: Session | undefined;
+  #file: SocketFile | undefined;
+
+  static {
+    listeningAcceptor = (address, options) => {
+      const acceptor = new SeqpacketAcceptor();
+      acceptor.open();
+      try {
+        acceptor.#listenAt(address, options);
+      } catch (error) {
+        acceptor.close();
+        throw error;
+      }
+      return acceptor;
+    };
+  }
 
   /**
    * @param fd a descriptor to take over, as {@link assign} does; without one the acceptor is closed
@@ -103,6 +135,27 @@ export class SeqpacketAcceptor extends Endpoint {
     return session.accepts.run(session.acceptance, signal);
   }
 
+  /**
+   * Closes the descriptor (close(2)); a socket file that `listen` made is removed, if it is still its own.
+   * Pending accepts reject with `ECANCELED`. Closing twice, or what was never open, does nothing.
+   */
+  override close(): void {
+    const file = this.#file;
+    this.#file = undefined;
+    try {
+      file?.remove();
+    } finally {
+      super.close();
+    }
+  }
+
+  /** As for every endpoint. A socket file stays: it belongs to whoever goes on listening. */
+  override release(): FileDescriptor {
+    const descriptor = super.release();
+    this.#file = undefined;
+    return descriptor;
+  }
+
   override cancel(): void {
     this.#session?.accepts.cancel();
   }
@@ -134,6 +187,20 @@ export class SeqpacketAcceptor extends Endpoint {
   /** @internal */
   protected override checkKind(fd: number): void {
     checkSeqpacket(fd);
+  }
+
+  #listenAt(address: Address, options: ListeningOptions): void {
+    const session = this.#opened('listen');
+    session.acceptance.emptyMessages = options.emptyMessages;
+    this.named(address);
+    const listen = () => this.listen(options.backlog);
+    if (!address.isAbstract) {
+      this.#file = SocketFile.create(session.fd, address, options, listen);
+      return;
+    }
+    const result = bindTo(address, (sockaddr) => os.bind(session.fd, sockaddr));
+    if (result < 0) throw systemError('bind', result, address.given);
+    listen();
   }
 
   #opened(syscall: string): Session {

@@ -45,8 +45,17 @@ export function parseAddress(path: SocketPath, name = 'path'): Address {
 function pathBytes(path: SocketPath, name: string): Uint8Array {
   if (typeof path === 'string') return Buffer.from(path);
   if (types.isUint8Array(path)) return path;
-  if (path instanceof URL) return Buffer.from(fileURLToPath(path));
+  if (path instanceof URL) return Buffer.from(pathOfUrl(path, name));
   throw invalidType(name, 'of type string or an instance of Buffer or URL', path);
+}
+
+function pathOfUrl(url: URL, name: string): string {
+  try {
+    return fileURLToPath(url);
+  } catch (error) {
+    if (!(error instanceof URIError)) throw error;
+    throw invalidValue(name, 'must be percent-encoded UTF-8; other names can be given as Buffer', url.href);
+  }
 }
 
 /** Text where the bytes are UTF-8, which is what nearly all names are. */
@@ -111,32 +120,45 @@ export function connectTo(address: Address, call: AddressCall): number {
   }
 }
 
+/** Readies a socket file, by its path, before it appears under its name. */
+export type PrepareFile = (path: Buffer) => void;
+
 /**
  * Calls bind(2) with the address. Of a path that is too long for a sockaddr the directory is opened
  * with O_PATH and named through /proc/self/fd.
+ *
+ * @param prepare makes the file appear under its name only once it was prepared; the kernel then knows
+ *   the socket by a temporary name
  */
-export function bindTo(address: Address, call: AddressCall): number {
-  if (fits(address)) return call(encode(address.bytes, !address.isAbstract));
-  const slash = address.bytes.lastIndexOf(SLASH);
-  const directory = slash === -1 ? '.' : address.bytes.subarray(0, slash + 1);
-  let opened: number;
+export function bindTo(address: Address, call: AddressCall, prepare?: PrepareFile): number {
+  if (address.isAbstract || (fits(address) && prepare === undefined)) {
+    return call(encode(address.bytes, !address.isAbstract));
+  }
+  let directory: number;
   try {
-    opened = openSync(directory, O_PATH | constants.O_DIRECTORY);
+    directory = openSync(directoryOf(address), O_PATH | constants.O_DIRECTORY);
   } catch (error) {
     return errnoOf(error);
   }
   try {
-    return bindInDirectory(`/proc/self/fd/${opened}/`, address.bytes.subarray(slash + 1), call);
+    const name = address.bytes.subarray(address.bytes.lastIndexOf(SLASH) + 1);
+    return bindInDirectory(`/proc/self/fd/${directory}/`, name, call, prepare);
   } finally {
-    closeSync(opened);
+    closeSync(directory);
   }
 }
 
-function bindInDirectory(directory: string, name: Buffer, call: AddressCall): number {
+/** The directory in which the path's last component is. */
+export function directoryOf(address: Address): Buffer {
+  const slash = address.bytes.lastIndexOf(SLASH);
+  return slash === -1 ? Buffer.from('.') : address.bytes.subarray(0, slash + 1);
+}
+
+function bindInDirectory(directory: string, name: Buffer, call: AddressCall, prepare?: PrepareFile): number {
   const path = Buffer.concat([Buffer.from(directory), name]);
-  if (path.length < UNIX_PATH_MAX) return call(encode(path, true));
-  // Even the last component is too long: bind to a short name and link the long one to the same file.
-  // A socket is bound only once, so what can be known to be in the way is looked for first.
+  if (path.length < UNIX_PATH_MAX && prepare === undefined) return call(encode(path, true));
+  // Bind to a short name and link the right one to the same file, which fails if that exists. Since a
+  // socket is bound only once, what can be known to be in the way is looked for first.
   try {
     if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return -EADDRINUSE;
   } catch (error) {
@@ -146,6 +168,7 @@ function bindInDirectory(directory: string, name: Buffer, call: AddressCall): nu
   const result = call(encode(temporary, true));
   if (result < 0) return result;
   try {
+    prepare?.(temporary);
     linkSync(temporary, path);
   } catch (error) {
     const errno = errnoOf(error);

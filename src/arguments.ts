@@ -72,10 +72,16 @@ export function checkOptions<T extends object>(options: T | undefined): T {
 export function signalOf(options: SignalOption): AbortSignal | undefined {
   const { signal } = options;
   if (signal === undefined) return undefined;
-  if (typeof signal !== 'object' || signal === null || !('aborted' in signal)) {
+  if (!isAbortSignal(signal)) {
     throw invalidType('options.signal', 'an instance of AbortSignal', signal);
   }
   return signal;
+}
+
+/** As Node.js tells one; also an AbortSignal of another realm is one. */
+function isAbortSignal(value: unknown): value is AbortSignal {
+  if (typeof value !== 'object' || value === null || !('aborted' in value)) return false;
+  return typeof (value as AbortSignal).addEventListener === 'function';
 }
 
 export function flagsOf(options: MessageOptions): number {

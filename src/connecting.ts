@@ -6,7 +6,6 @@ import { type Attempt, type OperationQueue, type Waker, WOULD_BLOCK } from './op
 import { os } from './os';
 
 export class Connect implements Attempt<void> {
-  readonly syscall = 'connect';
   readonly #fd: number;
   readonly #address: Address;
   readonly #onConnected: () => void;
@@ -22,14 +21,14 @@ export class Connect implements Attempt<void> {
     const result = connectTo(this.#address, (sockaddr) => os.connect(this.#fd, sockaddr));
     if (result === -EAGAIN) {
       // The kernel looks at the backlog first: without this, a connected socket would wait for nothing.
-      if (os.getpeername(this.#fd, addressBuffer) >= 0) throw this.#failure(-EISCONN);
+      if (os.getpeername(this.#fd, addressBuffer) >= 0) throw this.failure(-EISCONN);
       return WOULD_BLOCK;
     }
-    if (result < 0) throw this.#failure(result);
+    if (result < 0) throw this.failure(result);
     this.#onConnected();
   }
 
-  #failure(errno: number): Error {
+  failure(errno: number): Error {
     return systemError('connect', errno, this.#address.given);
   }
 }
@@ -44,27 +43,21 @@ export class BackOff implements Waker {
   #keepsLoopAlive = true;
 
   wait(queue: OperationQueue): void {
-    this.#delay = FIRST_DELAY_MS;
-    this.#schedule(queue);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => queue.proceed(), this.#delay);
+    if (!this.#keepsLoopAlive) this.#timer.unref();
+    this.#delay = Math.min(2 * this.#delay, LONGEST_DELAY_MS);
   }
 
   leave(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#delay = FIRST_DELAY_MS;
   }
 
   set keepsLoopAlive(value: boolean) {
     this.#keepsLoopAlive = value;
     if (value) this.#timer?.ref();
     else this.#timer?.unref();
-  }
-
-  #schedule(queue: OperationQueue): void {
-    this.#timer = setTimeout(() => {
-      this.#delay = Math.min(2 * this.#delay, LONGEST_DELAY_MS);
-      this.#schedule(queue);
-      queue.proceed();
-    }, this.#delay);
-    if (!this.#keepsLoopAlive) this.#timer.unref();
   }
 }

@@ -18,17 +18,19 @@ export class OwnedDescriptor {
 
   /** Closes the descriptor; does nothing if that was done already or if it was given up. */
   close(): void {
-    const fd = this.surrender();
+    const fd = this.take();
     if (fd === -1) return;
     const result = os.close(fd);
     if (result < 0) throw systemError('close', result);
   }
 
-  /** Gives the number up to the caller, who must close it. */
-  surrender(): number {
+  /**
+   * Gives the number up to another owner in this thread. The thread goes on owning it meanwhile, so that
+   * it is closed if the thread is terminated between the two.
+   */
+  take(): number {
     const fd = this.#fd;
     this.#fd = -1;
-    if (fd !== -1) os.disown(fd);
     return fd;
   }
 }
@@ -36,12 +38,21 @@ export class OwnedDescriptor {
 const owners = new FinalizationRegistry<OwnedDescriptor>((descriptor) => {
   const { fd } = descriptor;
   if (fd === -1) return;
-  process.emitWarning(`Closing file descriptor ${fd}, whose owner was collected without closing it`, {
-    type: 'SeqpacketWarning',
-    code: 'SEQPACKET_DESCRIPTOR_COLLECTED',
-    detail: 'Call close() on every socket, acceptor and FileDescriptor, or declare it with "using".',
-  });
-  descriptor.close();
+  let outcome = '';
+  try {
+    descriptor.close();
+  } catch (error) {
+    // Somebody else closed the number. There is nobody to throw at here.
+    outcome = `: ${(error as Error).message}`;
+  }
+  process.emitWarning(
+    `Closing file descriptor ${fd}, whose owner was collected without closing it${outcome}`,
+    {
+      type: 'SeqpacketWarning',
+      code: 'SEQPACKET_DESCRIPTOR_COLLECTED',
+      detail: 'Call close() on every socket, acceptor and FileDescriptor, or declare it with "using".',
+    },
+  );
 });
 
 /** From now on the descriptor is closed, with a process warning, if its owner is collected. */

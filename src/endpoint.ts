@@ -2,7 +2,7 @@
 import { type Address, addressBuffer, bindTo, decodeAddress, parseAddress, type SocketPath } from './address';
 import { closeWithOwner, forgetOwner } from './descriptor';
 import { invalidType, systemError } from './errors';
-import { FileDescriptor } from './file-descriptor';
+import { FileDescriptor, received, takeOver } from './file-descriptor';
 import {
   AF_UNIX,
   EALREADY,
@@ -10,21 +10,20 @@ import {
   EINVAL,
   EPROTOTYPE,
   F_GETFD,
+  F_GETFL,
   F_SETFD,
+  F_SETFL,
   FD_CLOEXEC,
+  O_NONBLOCK,
   SO_ACCEPTCONN,
   SO_DOMAIN,
   SO_TYPE,
-  SOCK_CLOEXEC,
-  SOCK_NONBLOCK,
   SOCK_SEQPACKET,
+  SOCKET_TYPE,
 } from './linux';
 import { getIntegerOption } from './options';
 import { os } from './os';
 import { PolledDescriptor } from './readiness';
-
-export const SOCKET_FLAGS: number = SOCK_CLOEXEC | SOCK_NONBLOCK;
-export const SOCKET_TYPE: number = SOCK_SEQPACKET | SOCKET_FLAGS;
 
 export abstract class Endpoint implements Disposable, AsyncDisposable {
   /** @internal */
@@ -78,7 +77,7 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
     const { fd } = this.opened('bind', address);
     const result = bindTo(address, (sockaddr) => os.bind(fd, sockaddr));
     if (result < 0) throw systemError('bind', result, address.given);
-    this.#localPath = address.given;
+    this.named(address);
   }
 
   /**
@@ -93,10 +92,9 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
     this.#mustBeClosed('assign');
     if (fd.fd === -1) throw systemError('assign', -EBADF);
     this.checkKind(fd.fd);
-    const flags = os.fcntl(fd.fd, F_GETFD, 0);
-    const result = flags < 0 ? flags : os.fcntl(fd.fd, F_SETFD, flags | FD_CLOEXEC);
-    if (result < 0) throw systemError('fcntl', result);
-    this.begin(fd.detach());
+    addFlag(fd.fd, F_GETFD, F_SETFD, FD_CLOEXEC);
+    addFlag(fd.fd, F_GETFL, F_SETFL, O_NONBLOCK);
+    this.begin(takeOver(fd));
   }
 
   /**
@@ -108,7 +106,7 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
   release(): FileDescriptor {
     const descriptor = this.opened('release');
     this.end();
-    return FileDescriptor.adopt(descriptor.surrender());
+    return received(descriptor.take());
   }
 
   /**
@@ -173,6 +171,15 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
     this.#localPath = undefined;
   }
 
+  /**
+   * Notes the name that it was bound to.
+   *
+   * @internal
+   */
+  protected named(address: Address): void {
+    this.#localPath = address.given;
+  }
+
   /** @internal */
   protected abstract opening(descriptor: PolledDescriptor): void;
 
@@ -209,6 +216,12 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
     this.#keepsLoopAlive = value;
     this.setKeepsLoopAlive(value);
   }
+}
+
+function addFlag(fd: number, get: number, set: number, flag: number): void {
+  const flags = os.fcntl(fd, get, 0);
+  const result = flags < 0 ? flags : os.fcntl(fd, set, flags | flag);
+  if (result < 0) throw systemError('fcntl', result);
 }
 
 /** Throws `ENOTSOCK` or `EPROTOTYPE` for anything but an AF_UNIX + SOCK_SEQPACKET socket. */

@@ -2,7 +2,7 @@ import type { Server, Socket } from 'node:net';
 import { checkInteger } from './arguments';
 import { closeWithOwner, forgetOwner, OwnedDescriptor } from './descriptor';
 import { invalidType, systemError } from './errors';
-import { EBADF, F_GETFD } from './linux';
+import { F_GETFD } from './linux';
 import { os } from './os';
 
 /**
@@ -12,6 +12,12 @@ import { os } from './os';
  */
 export type FdSource = number | { readonly fd: number } | Socket | Server;
 
+/** Makes the owner of a number that belongs to this thread already. */
+export let received: (fd: number) => FileDescriptor;
+
+/** Takes the number from its owner for another one in this thread; -1 if there is none any more. */
+export let takeOver: (owner: FileDescriptor) => number;
+
 /**
  * An open file descriptor with exactly one owner.
  *
@@ -20,6 +26,14 @@ export type FdSource = number | { readonly fd: number } | Socket | Server;
  */
 export class FileDescriptor implements Disposable {
   readonly #descriptor: OwnedDescriptor;
+
+  static {
+    received = (fd) => new FileDescriptor(fd);
+    takeOver = (owner) => {
+      forgetOwner(owner.#descriptor);
+      return owner.#descriptor.take();
+    };
+  }
 
   private constructor(fd: number) {
     this.#descriptor = new OwnedDescriptor(fd);
@@ -63,8 +77,9 @@ export class FileDescriptor implements Disposable {
 
   /** Gives the number up to the caller, who must close it; -1 if there is none any more. */
   detach(): number {
-    forgetOwner(this.#descriptor);
-    return this.#descriptor.surrender();
+    const fd = takeOver(this);
+    if (fd !== -1) os.disown(fd);
+    return fd;
   }
 
   /** Closes the descriptor. Closing twice does nothing: a number that was reused meanwhile is safe. */
@@ -90,7 +105,7 @@ export function duplicate(fd: number): number {
   return result;
 }
 
-/** The number behind a source; throws `EBADF` for what is closed already. */
+/** The number behind a source; -1 for what is closed already. */
 export function descriptorOf(source: FdSource, name: string): number {
   if (typeof source === 'number') return checkInteger(source, name);
   const fd = numberIn(source);
@@ -101,8 +116,7 @@ export function descriptorOf(source: FdSource, name: string): number {
       source,
     );
   }
-  if (fd < 0) throw systemError('fcntl', -EBADF);
-  return fd;
+  return fd === -1 ? -1 : checkInteger(fd, `${name}.fd`);
 }
 
 /** `node:net` keeps the number in its handle, and offers no other way to it. */

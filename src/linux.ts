@@ -9,6 +9,10 @@ export const SOCK_SEQPACKET = 5;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 
+/** How every socket is made: without a moment in which it blocks or could reach another program. */
+export const SOCKET_FLAGS: number = SOCK_CLOEXEC | SOCK_NONBLOCK;
+export const SOCKET_TYPE: number = SOCK_SEQPACKET | SOCKET_FLAGS;
+
 export const MSG_PEEK = 0x2;
 export const MSG_CTRUNC = 0x8;
 export const MSG_TRUNC = 0x20;
@@ -48,8 +52,14 @@ export const FIONREAD = 0x541b;
 export const F_GETFD = 1;
 export const F_SETFD = 2;
 export const FD_CLOEXEC = 1;
+export const F_GETFL = 3;
+export const F_SETFL = 4;
+export const O_NONBLOCK = 0o4000;
+export const LOCK_EX = 2;
+export const LOCK_NB = 4;
 export const O_PATH = 0o10000000;
 
-export const { EAGAIN, EALREADY, EADDRINUSE, EBADF, ECANCELED, ECONNABORTED, ECONNRESET } = constants.errno;
+export const { EAGAIN, EALREADY, EADDRINUSE, EBADF, ECANCELED, ECONNABORTED, ECONNRESET, ECONNREFUSED } =
+  constants.errno;
 export const { EEXIST, EINVAL, EISCONN, EMSGSIZE, ENOTCONN, EPROTOTYPE } = constants.errno;
 export const ERANGE = constants.errno.ERANGE;

@@ -7,19 +7,20 @@
  * a successful try has any effect, it has left no trace.
  *
  * After a number of tries the next ones go through the event loop, so that no flood on one socket
- * keeps timers and other sockets waiting.
+ * keeps timers and other sockets waiting; every queue then gets a turn of its own.
  */
-import { AbortError, systemError } from './errors';
+import { type Abortable, unwatch, watch } from './abort';
+import { AbortError } from './errors';
 import { ECANCELED } from './linux';
 
 /** What a try returns that has to wait. */
 export const WOULD_BLOCK: unique symbol = Symbol('would block');
 
 export interface Attempt<T> {
-  /** The system call to name in errors. */
-  readonly syscall: string;
   /** Does it, now: returns the result, throws the error, or says that it would block. */
   try(): T | typeof WOULD_BLOCK;
+  /** Makes the error of this operation for a negative errno. */
+  failure(errno: number): Error;
   /** Called before the operation begins to wait. */
   hold?(): void;
   /** Called once an operation that waited will not be tried again. */
@@ -28,6 +29,7 @@ export interface Attempt<T> {
 
 /** Calls `proceed()` of a queue when there is a reason to try again, until it leaves. */
 export interface Waker {
+  /** Called again whenever a try has shown that the queue still has to wait. */
   wait(queue: OperationQueue): void;
   leave(queue: OperationQueue): void;
 }
@@ -59,8 +61,10 @@ function proceedNextTurn(queue: OperationQueue): void {
   setImmediate(() => {
     const queues = deferred;
     deferred = [];
-    newTurn();
-    for (const each of queues) each.proceed();
+    for (const each of queues) {
+      newTurn();
+      each.proceed();
+    }
   });
 }
 
@@ -94,7 +98,8 @@ export class OperationQueue {
       }
       attempt.hold?.();
     } catch (error) {
-      return Promise.reject(error);
+      if (isFirst) return Promise.reject(error);
+      attempt = new Failure(error);
     }
     return new Promise((resolve, reject) => {
       this.#append(new Operation(this, attempt, signal, resolve as (value: unknown) => void, reject));
@@ -132,7 +137,7 @@ export class OperationQueue {
   cancel(error?: unknown): void {
     for (let first = this.#first; first !== undefined; first = this.#first) {
       this.remove(first);
-      first.reject(error ?? systemError(first.attempt.syscall, -ECANCELED));
+      first.reject(error ?? first.attempt.failure(-ECANCELED));
     }
   }
 
@@ -158,7 +163,6 @@ export class OperationQueue {
   }
 
   #wait(): void {
-    if (this.#waits) return;
     try {
       this.#waker.wait(this);
       this.#waits = true;
@@ -174,8 +178,21 @@ export class OperationQueue {
   }
 }
 
-/** An operation that waits. It listens to its signal itself, which saves a closure. */
-class Operation {
+/** An operation that has failed already, but not before those in front of it have settled. */
+class Failure implements Attempt<never> {
+  constructor(readonly error: unknown) {}
+
+  try(): never {
+    throw this.error;
+  }
+
+  failure(): Error {
+    return this.error as Error;
+  }
+}
+
+/** An operation that waits. */
+class Operation implements Abortable {
   next: Operation | undefined;
   previous: Operation | undefined;
 
@@ -186,16 +203,16 @@ class Operation {
     readonly resolve: (value: unknown) => void,
     readonly reject: (error: unknown) => void,
   ) {
-    signal?.addEventListener('abort', this);
+    if (signal !== undefined) watch(signal, this);
   }
 
-  handleEvent(): void {
+  abort(error: AbortError): void {
     this.queue.remove(this);
-    this.reject(new AbortError(this.signal as AbortSignal));
+    this.reject(error);
   }
 
   detach(): void {
-    this.signal?.removeEventListener('abort', this);
+    if (this.signal !== undefined) unwatch(this.signal, this);
     this.attempt.drop?.();
   }
 }

@@ -21,6 +21,7 @@ export class PolledDescriptor extends OwnedDescriptor implements Waker {
     this.#poll ??= openPoll(this.fd);
     const result = os.pollStart(this.#poll, queue.direction);
     if (result < 0) throw systemError('epoll_ctl', result);
+    if (this.#queues.includes(queue)) return;
     if (this.#queues.length === 0) {
       waiting.set(this.fd, this);
       if (this.#keepsLoopAlive) os.pollRef(this.#poll, true);
@@ -51,13 +52,13 @@ export class PolledDescriptor extends OwnedDescriptor implements Waker {
     return awaited;
   }
 
-  override surrender(): number {
+  override take(): number {
     if (this.#poll !== undefined) {
       waiting.delete(this.fd);
       os.pollClose(this.#poll);
       this.#poll = undefined;
     }
-    return super.surrender();
+    return super.take();
   }
 }
 

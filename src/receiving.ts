@@ -6,13 +6,16 @@ import {
   NO_ANCILLARY_DATA,
 } from './ancillary-data';
 import { byteLength, type Parts } from './arguments';
+import { type Connection, noteReset } from './connection';
 import { endOfFile, type SeqpacketError, systemError } from './errors';
-import { duplicate, FileDescriptor } from './file-descriptor';
+import { type FileDescriptor, received, takeOver } from './file-descriptor';
 import { EAGAIN, ECONNRESET, EMSGSIZE, MSG_CMSG_CLOEXEC, MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC } from './linux';
 import { type Attempt, WOULD_BLOCK } from './operations';
 import { os } from './os';
 
-export type EmptyMessages = 'eof' | 'deliver';
+export const EMPTY_MESSAGES_MODES = ['eof', 'deliver'] as const;
+
+export type EmptyMessages = (typeof EMPTY_MESSAGES_MODES)[number];
 
 /** A message that has left the kernel's queue but that no receive has got yet. */
 interface HeldMessage {
@@ -30,15 +33,11 @@ export class Receiver {
   /** What came with the message that {@link receive} last returned, for the caller to take or close. */
   ancillary: AncillaryData = NO_ANCILLARY_DATA;
 
-  readonly #fd: number;
-  readonly #address: () => string | Buffer;
+  readonly #connection: Connection;
   #held: HeldMessage | undefined;
-  #reset: SeqpacketError | undefined;
 
-  /** @param address names the socket in errors */
-  constructor(fd: number, address: () => string | Buffer) {
-    this.#fd = fd;
-    this.#address = address;
+  constructor(connection: Connection) {
+    this.#connection = connection;
   }
 
   /** The bytes that are neither in the kernel's queue nor with the application. */
@@ -54,20 +53,20 @@ export class Receiver {
   receive(parts: Parts, flags: number): number | typeof WOULD_BLOCK {
     if (this.#held !== undefined) return this.#receiveHeld(this.#held, parts, flags);
 
+    const { fd } = this.#connection;
     const systemFlags = flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
-    let bytes = os.recvmsg(this.#fd, parts, incomingControl, systemFlags);
+    let bytes = os.recvmsg(fd, parts, incomingControl, systemFlags);
     if (bytes === -ECONNRESET) {
-      // The peer closed with unread data. What it sent before is still to be read, and comes first.
-      this.#reset = this.#failure(bytes);
-      bytes = os.recvmsg(this.#fd, parts, incomingControl, systemFlags);
+      noteReset(this.#connection);
+      bytes = os.recvmsg(fd, parts, incomingControl, systemFlags);
     }
     if (bytes === -EAGAIN && (flags & MSG_DONTWAIT) === 0) return WOULD_BLOCK;
-    if (bytes < 0) throw this.#failure(bytes);
+    if (bytes < 0) throw this.failure(bytes);
 
     const ancillary = decodeAncillaryData();
     if (bytes === 0 && (this.emptyMessages === 'eof' || !ancillary.present)) {
       closeAll(ancillary.fds);
-      throw this.#end();
+      throw this.#end(flags, ancillary.present);
     }
     if (bytes > byteLength(parts)) {
       if ((flags & MSG_TRUNC) === 0) throw this.#tooLong(bytes, parts, flags, ancillary);
@@ -91,7 +90,7 @@ export class Receiver {
     } else {
       const data = Buffer.allocUnsafeSlow(bytes);
       os.takeSpilled(data.subarray(copyFromParts(parts, data)));
-      this.#held = { data, fds: ancillary.fds.map(FileDescriptor.adopt), truncated: ancillary.truncated };
+      this.#held = { data, fds: ancillary.fds.map(received), truncated: ancillary.truncated };
     }
     return this.#messageSizeError(bytes);
   }
@@ -101,34 +100,45 @@ export class Receiver {
     if (data.length > byteLength(parts) && (flags & MSG_TRUNC) === 0) {
       throw this.#messageSizeError(data.length);
     }
-    const peeks = (flags & MSG_PEEK) !== 0;
-    const fds = held.fds.map((fd) => (peeks ? duplicate(fd.fd) : fd.detach()));
-    if (!peeks) this.#held = undefined;
     copyToParts(data, parts);
-    this.ancillary = { fds, truncated: held.truncated, present: true };
+    if ((flags & MSG_PEEK) !== 0) {
+      this.ancillary = duplicates(held);
+    } else {
+      this.#held = undefined;
+      this.ancillary = { fds: held.fds.map(takeOver), truncated: held.truncated, present: true };
+    }
     return data.length;
   }
 
-  /** The end, or once before it the reset that the kernel reported ahead of the last messages. */
-  #end(): SeqpacketError {
-    const reset = this.#reset;
-    this.#reset = undefined;
-    return reset ?? endOfFile(this.#address());
+  /** The end, or an empty message that counts as the end; but the reset, once, at the very end. */
+  #end(flags: number, isMessage: boolean): SeqpacketError {
+    if (!this.#connection.wasReset || isMessage) return endOfFile(this.#connection.name());
+    if ((flags & MSG_PEEK) === 0) this.#connection.wasReset = false;
+    return this.failure(-ECONNRESET);
   }
 
-  #failure(errno: number): SeqpacketError {
-    return systemError('recvmsg', errno, this.#address());
+  failure(errno: number): SeqpacketError {
+    return systemError('recvmsg', errno, this.#connection.name());
   }
 
   #messageSizeError(messageSize: number): SeqpacketError {
-    return Object.assign(this.#failure(-EMSGSIZE), { messageSize });
+    return Object.assign(this.failure(-EMSGSIZE), { messageSize });
   }
+}
+
+/** What a peek gets: as many duplicates as this process can open, as the kernel has it. */
+function duplicates(held: HeldMessage): AncillaryData {
+  const fds: number[] = [];
+  for (const { fd } of held.fds) {
+    const duplicate = os.dup(fd);
+    if (duplicate < 0) return { fds, truncated: true, present: true };
+    fds.push(duplicate);
+  }
+  return { fds, truncated: held.truncated, present: true };
 }
 
 /** Receives the data of one message; its descriptors, which nobody asked for, are closed. */
 export class Receive implements Attempt<number> {
-  readonly syscall = 'recvmsg';
-
   constructor(
     private readonly receiver: Receiver,
     private readonly parts: Parts,
@@ -139,6 +149,10 @@ export class Receive implements Attempt<number> {
     const bytes = this.receiver.receive(this.parts, this.flags);
     if (bytes !== WOULD_BLOCK) closeAll(this.receiver.ancillary.fds);
     return bytes;
+  }
+
+  failure(errno: number): Error {
+    return this.receiver.failure(errno);
   }
 }
 
@@ -152,8 +166,6 @@ export interface ReceivedWithFds {
 }
 
 export class ReceiveWithFds implements Attempt<ReceivedWithFds> {
-  readonly syscall = 'recvmsg';
-
   constructor(
     private readonly receiver: Receiver,
     private readonly parts: Parts,
@@ -168,9 +180,13 @@ export class ReceiveWithFds implements Attempt<ReceivedWithFds> {
     closeAll(fds.slice(this.maxFds));
     return {
       bytesRead,
-      fds: fds.slice(0, this.maxFds).map(FileDescriptor.adopt),
+      fds: fds.slice(0, this.maxFds).map(received),
       controlTruncated: truncated || fds.length > this.maxFds,
     };
+  }
+
+  failure(errno: number): Error {
+    return this.receiver.failure(errno);
   }
 }
 
@@ -179,14 +195,11 @@ function closeAll(fds: readonly number[]): void {
   for (const fd of fds) os.close(fd);
 }
 
+/** Parts without room are passed over: one may have been detached while the receive waited. */
 function copyFromParts(parts: Parts, target: Buffer): number {
-  if (!Array.isArray(parts)) {
-    target.set(parts as Uint8Array);
-    return (parts as Uint8Array).byteLength;
-  }
   let at = 0;
-  for (const part of parts) {
-    target.set(part, at);
+  for (const part of arrayOf(parts)) {
+    if (part.byteLength > 0) target.set(part, at);
     at += part.byteLength;
   }
   return at;
@@ -194,8 +207,12 @@ function copyFromParts(parts: Parts, target: Buffer): number {
 
 function copyToParts(data: Buffer, parts: Parts): void {
   let at = 0;
-  for (const part of Array.isArray(parts) ? parts : [parts]) {
-    part.set(data.subarray(at, at + part.byteLength));
+  for (const part of arrayOf(parts)) {
+    if (part.byteLength > 0) part.set(data.subarray(at, at + part.byteLength));
     at += part.byteLength;
   }
+}
+
+function arrayOf(parts: Parts): readonly Uint8Array[] {
+  return Array.isArray(parts) ? parts : [parts as Uint8Array];
 }

@@ -1,16 +1,15 @@
 /** Sending: one sendmsg(2), whole or not at all. */
 import { encodeDescriptors } from './ancillary-data';
 import { byteLength, type Parts } from './arguments';
+import { type Connection, noteReset } from './connection';
 import { invalidState, systemError } from './errors';
 import { duplicate } from './file-descriptor';
-import { EAGAIN, MSG_DONTWAIT, MSG_EOR, MSG_NOSIGNAL } from './linux';
+import { EAGAIN, ECONNRESET, MSG_DONTWAIT, MSG_EOR, MSG_NOSIGNAL } from './linux';
 import { type Attempt, WOULD_BLOCK } from './operations';
 import { os } from './os';
 
 export class Send implements Attempt<number> {
-  readonly syscall = 'sendmsg';
-  readonly #fd: number;
-  readonly #address: () => string | Buffer;
+  readonly #connection: Connection;
   readonly #parts: Parts;
   readonly #length: number;
   readonly #flags: number;
@@ -18,19 +17,9 @@ export class Send implements Attempt<number> {
   #fds: readonly number[];
   #ownsFds = false;
 
-  /**
-   * @param address names the socket in errors
-   * @param fds descriptors to pass, which stay the caller's
-   */
-  constructor(
-    fd: number,
-    address: () => string | Buffer,
-    parts: Parts,
-    fds: readonly number[],
-    flags: number,
-  ) {
-    this.#fd = fd;
-    this.#address = address;
+  /** @param fds descriptors to pass, which stay the caller's */
+  constructor(connection: Connection, parts: Parts, fds: readonly number[], flags: number) {
+    this.#connection = connection;
     this.#parts = parts;
     this.#length = byteLength(parts);
     this.#flags = flags;
@@ -44,10 +33,15 @@ export class Send implements Attempt<number> {
     }
     // MSG_EOR marks where the message ends, which other systems than Linux need to be told.
     const flags = this.#flags | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR;
-    const sent = os.sendmsg(this.#fd, this.#parts, this.#control, flags);
+    const sent = os.sendmsg(this.#connection.fd, this.#parts, this.#control, flags);
     if (sent === -EAGAIN && (this.#flags & MSG_DONTWAIT) === 0) return WOULD_BLOCK;
-    if (sent < 0) throw systemError('sendmsg', sent, this.#address());
+    if (sent === -ECONNRESET) noteReset(this.#connection);
+    if (sent < 0) throw this.failure(sent);
     return sent;
+  }
+
+  failure(errno: number): Error {
+    return systemError('sendmsg', errno, this.#connection.name());
   }
 
   /** While it waits the caller may close the descriptors, and their numbers may come to mean other files. */

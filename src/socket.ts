@@ -11,7 +11,8 @@ import {
   signalOf,
 } from './arguments';
 import { BackOff, Connect } from './connecting';
-import { checkNotListening, checkSeqpacket, Endpoint, SOCKET_TYPE } from './endpoint';
+import { type Connection, markMessages } from './connection';
+import { checkNotListening, checkSeqpacket, Endpoint } from './endpoint';
 import { AbortError, invalidState, invalidType, outOfRange, systemError } from './errors';
 import { descriptorOf, type FdSource, type FileDescriptor } from './file-descriptor';
 import {
@@ -24,7 +25,7 @@ import {
   SHUT_RD,
   SHUT_RDWR,
   SHUT_WR,
-  SO_TIMESTAMP,
+  SOCKET_TYPE,
 } from './linux';
 import { OperationQueue, READABLE, WRITABLE } from './operations';
 import {
@@ -36,17 +37,22 @@ import {
   REMOTE_CREDENTIALS,
   REMOTE_SECURITY_LABEL,
   SEND_BUFFER_SIZE,
-  setIntegerOption,
   setOption,
 } from './options';
 import { os } from './os';
 import type { PolledDescriptor } from './readiness';
-import { type EmptyMessages, Receive, type ReceivedWithFds, Receiver, ReceiveWithFds } from './receiving';
+import {
+  EMPTY_MESSAGES_MODES,
+  type EmptyMessages,
+  Receive,
+  type ReceivedWithFds,
+  Receiver,
+  ReceiveWithFds,
+} from './receiving';
 import { Send } from './sending';
 
 /** What belongs to a socket from when it is opened until it is closed. */
-interface Session {
-  readonly fd: number;
+interface Session extends Connection {
   readonly receiver: Receiver;
   readonly receives: OperationQueue;
   readonly sends: OperationQueue;
@@ -77,10 +83,9 @@ export interface SocketOptions extends SettableSocketOptions {
 const EMPTY_MESSAGES: Option<Session, EmptyMessages> = {
   get: ({ receiver }) => receiver.emptyMessages,
   set: {
-    check: (value) => checkOneOf(value, 'value', ['eof', 'deliver']),
+    check: (value) => checkOneOf(value, 'value', EMPTY_MESSAGES_MODES),
     apply: ({ fd, receiver }, value) => {
-      // With time stamps every message carries ancillary data, also an empty one; end of file has none.
-      setIntegerOption(fd, SO_TIMESTAMP, value === 'deliver' ? 1 : 0);
+      markMessages(fd, value === 'deliver');
       receiver.emptyMessages = value;
     },
   },
@@ -241,7 +246,7 @@ export class SeqpacketSocket extends Endpoint {
     const { flags, signal } = messageOptions(options);
     const session = this.#session;
     if (session === undefined) return this.#closed('sendmsg');
-    return session.sends.run(new Send(session.fd, this.#name, parts, NO_FDS, flags), signal);
+    return session.sends.run(new Send(session, parts, NO_FDS, flags), signal);
   }
 
   /**
@@ -276,7 +281,7 @@ export class SeqpacketSocket extends Endpoint {
     const session = this.#session;
     if (session === undefined) return this.#closed('sendmsg');
     if (numbers.includes(-1)) return Promise.reject(systemError('sendmsg', -EBADF, this.#peerName()));
-    return session.sends.run(new Send(session.fd, this.#name, parts, numbers, flags), signal);
+    return session.sends.run(new Send(session, parts, numbers, flags), signal);
   }
 
   override cancel(): void {
@@ -326,15 +331,15 @@ export class SeqpacketSocket extends Endpoint {
   /** @internal */
   protected override opening(descriptor: PolledDescriptor): void {
     const backOff = new BackOff();
-    this.#session = {
-      fd: descriptor.fd,
-      receiver: new Receiver(descriptor.fd, this.#name),
+    const connection: Connection = { fd: descriptor.fd, name: this.#name, wasReset: false };
+    this.#session = Object.assign(connection, {
+      receiver: new Receiver(connection),
       receives: new OperationQueue(descriptor, READABLE),
       sends: new OperationQueue(descriptor, WRITABLE),
       connects: new OperationQueue(backOff, WRITABLE),
       backOff,
       remotePath: undefined,
-    };
+    });
   }
 
   /** @internal */

@@ -1,5 +1,7 @@
 /** Taking over descriptors of sockets, and giving them up. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { openSync, readSync, writeSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
@@ -134,8 +136,25 @@ test('a closed descriptor is refused with EBADF', () => {
   assert.throws(() => new SeqpacketAcceptor(descriptor), { code: 'EBADF' });
 });
 
+test('a blocking listener that is taken over blocks nothing', async () => {
+  const path = scratchPath();
+  using acceptor = listeningAt(path);
+  const script = `
+import socket, sys
+c = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); c.connect(sys.argv[1])
+l = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); l.bind(sys.argv[1] + "2"); l.listen(0)
+socket.send_fds(c, [b"x"], [l.fileno()])
+`;
+  const child = spawn('python3', ['-c', script, path], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const exit = once(child, 'exit');
+  using server = await acceptor.accept();
+  const { fds } = await server.receiveWithFds(Buffer.alloc(1), 1);
+  using blocking = new SeqpacketAcceptor(fds[0]!);
+  await assert.rejects(blocking.accept({ signal: AbortSignal.timeout(20) }), { code: 'ABORT_ERR' });
+  assert.deepEqual(await exit, [0, null]);
+});
+
 test('an adopted descriptor becomes close-on-exec and may have been blocking', async () => {
-  const { spawn } = await import('node:child_process');
   // A python3 child makes a blocking pair and passes one end of it over a socket of ours.
   const path = scratchPath();
   using acceptor = listeningAt(path);
@@ -147,11 +166,12 @@ socket.send_fds(c, [b"x"], [a.fileno()]); a.close()
 assert b.recv(10) == b"ping"; b.send(b"pong")
 `;
   const child = spawn('python3', ['-c', script, path], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const exit = once(child, 'exit');
   using server = await acceptor.accept();
   const { fds } = await server.receiveWithFds(Buffer.alloc(1), 1);
   using adopted = new SeqpacketSocket(fds[0]!);
   const received = receiveText(adopted);
   await adopted.send(Buffer.from('ping'));
   assert.equal(await received, 'pong');
-  assert.equal(await new Promise((resolve) => child.once('exit', resolve)), 0);
+  assert.deepEqual(await exit, [0, null]);
 });

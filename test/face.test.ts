@@ -13,6 +13,7 @@ test('the face has these names and no others', () => {
     'MessageFlag',
     'SeqpacketAcceptor',
     'SeqpacketSocket',
+    'listen',
   ]);
 });
 

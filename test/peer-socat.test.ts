@@ -1,13 +1,15 @@
 /** socat, with its option type=5, which is SOCK_SEQPACKET. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { describe, it, type TestContext } from 'node:test';
-import { SeqpacketAcceptor, SeqpacketSocket } from 'seqpacket';
-import { abstractName, Peer, skipWithout, temporaryDirectory } from './support/python.js';
+import { SeqpacketSocket } from 'seqpacket';
+import { abstractName, closing, Peer } from './support/peers.js';
+import { missing } from './support/programs.js';
+import { scratchPath } from './support/scratch.js';
+import { listeningAt, receiveText } from './support/sockets.js';
 
-const OPTIONS = { skip: skipWithout('socat'), timeout: 30_000 };
+const OPTIONS = { skip: missing('socat'), timeout: 20_000 };
 
 const SIZES = [1, 60_000, 2, 4096, 255, 4097, 8192, 1, 32_769, 300];
 const MESSAGES = SIZES.map((size, index) => Buffer.alloc(size, `${index}: ${size} bytes; `));
@@ -31,27 +33,26 @@ function withoutNul(name: string): string {
   return name.slice(1);
 }
 
-async function connected(path: string): Promise<SeqpacketSocket> {
-  const socket = new SeqpacketSocket();
+async function connected(t: TestContext, path: string): Promise<SeqpacketSocket> {
+  const socket = closing(t, new SeqpacketSocket());
   await socket.connect(path);
   return socket;
 }
 
-function listening(path: string): SeqpacketAcceptor {
-  const acceptor = new SeqpacketAcceptor();
-  acceptor.open();
-  acceptor.bind(path);
-  acceptor.listen();
-  return acceptor;
+/** Both ends of what socat, given our path, connects to us. */
+async function accepted(
+  t: TestContext,
+  path: string,
+  address = `UNIX-CONNECT:${path}`,
+): Promise<{ socat: Peer; socket: SeqpacketSocket }> {
+  const acceptor = closing(t, listeningAt(path));
+  const socat = startConnecting(t, address);
+  return { socat, socket: closing(t, await socat.meanwhile(acceptor.accept())) };
 }
 
 async function receive(socket: SeqpacketSocket): Promise<Buffer> {
   const buffer = Buffer.alloc(65_536);
   return buffer.subarray(0, await socket.receive(buffer));
-}
-
-async function receiveText(socket: SeqpacketSocket): Promise<string> {
-  return (await receive(socket)).toString();
 }
 
 /** The next `size` bytes, and no more, of a stream. */
@@ -63,11 +64,11 @@ async function read(stream: Readable, size: number): Promise<string> {
   }
 }
 
-describe('with socat as the server', OPTIONS, () => {
-  it('messages come back one by one, whole and in order', async (t) => {
-    const path = join(temporaryDirectory(t), 'socket');
+describe('with socat as the server', () => {
+  it('messages come back one by one, whole and in order', OPTIONS, async (t) => {
+    const path = scratchPath();
     await startEchoing(t, `UNIX-LISTEN:${path}`);
-    using socket = await connected(path);
+    const socket = await connected(t, path);
     const [echoes, sent] = await Promise.all([
       Promise.all(MESSAGES.map(() => receive(socket))),
       Promise.all(MESSAGES.map((message) => socket.send(message))),
@@ -78,21 +79,21 @@ describe('with socat as the server', OPTIONS, () => {
     assert.deepEqual(echoes, MESSAGES);
   });
 
-  it('we hear the rest, and then the end of file, after we have shut down sending', async (t) => {
-    const path = join(temporaryDirectory(t), 'socket');
+  it('we hear the rest, and then the end of file, after we have shut down sending', OPTIONS, async (t) => {
+    const path = scratchPath();
     await startEchoing(t, `UNIX-LISTEN:${path}`);
-    using socket = await connected(path);
+    const socket = await connected(t, path);
     for (const text of ['one', 'two', 'three']) await socket.send(Buffer.from(text));
     socket.shutdown('send');
     for (const text of ['one', 'two', 'three']) assert.equal(await receiveText(socket), text);
     await assert.rejects(receive(socket), { code: 'EOF' });
   });
 
-  it('one listener serves several connections, each for itself', async (t) => {
-    const path = join(temporaryDirectory(t), 'socket');
+  it('one listener serves several connections, each for itself', OPTIONS, async (t) => {
+    const path = scratchPath();
     await startEchoing(t, `UNIX-LISTEN:${path}`);
-    using first = await connected(path);
-    using second = await connected(path);
+    const first = await connected(t, path);
+    const second = await connected(t, path);
     await Promise.all([first.send(Buffer.from('first')), second.send(Buffer.from('second'))]);
     second.shutdown('send');
     assert.equal(await receiveText(second), 'second');
@@ -102,10 +103,10 @@ describe('with socat as the server', OPTIONS, () => {
     assert.equal(await receiveText(first), 'still there');
   });
 
-  it('it is reached by its abstract name', async (t) => {
+  it('it is reached by its abstract name', OPTIONS, async (t) => {
     const name = abstractName();
     await startEchoing(t, `ABSTRACT-LISTEN:${withoutNul(name)}`);
-    using socket = await connected(name);
+    const socket = await connected(t, name);
     assert.equal(socket.remotePath, name);
     await Promise.all([socket.send(Buffer.from('one')), socket.send(Buffer.from('two'))]);
     assert.equal(await receiveText(socket), 'one');
@@ -113,12 +114,9 @@ describe('with socat as the server', OPTIONS, () => {
   });
 });
 
-describe('with socat as the client', OPTIONS, () => {
-  it('each chunk of its input is a message, and their end the end of file', async (t) => {
-    const path = join(temporaryDirectory(t), 'socket');
-    using acceptor = listening(path);
-    const socat = startConnecting(t, `UNIX-CONNECT:${path}`);
-    using socket = await acceptor.accept();
+describe('with socat as the client', () => {
+  it('each chunk of its input is a message, and their end the end of file', OPTIONS, async (t) => {
+    const { socat, socket } = await accepted(t, scratchPath());
     for (const chunk of ['one', '2', 'three'.repeat(1000)]) {
       socat.process.stdin.write(chunk);
       assert.equal(await receiveText(socket), chunk);
@@ -132,11 +130,8 @@ describe('with socat as the client', OPTIONS, () => {
     await socat.finished();
   });
 
-  it('our messages are its output, and our close the end of it', async (t) => {
-    const path = join(temporaryDirectory(t), 'socket');
-    using acceptor = listening(path);
-    const socat = startConnecting(t, `UNIX-CONNECT:${path}`);
-    using socket = await acceptor.accept();
+  it('our messages are its output, and our close the end of it', OPTIONS, async (t) => {
+    const { socat, socket } = await accepted(t, scratchPath());
     for (const message of MESSAGES) await socket.send(message);
     socket.close();
     socat.process.stdin.end();
@@ -144,20 +139,15 @@ describe('with socat as the client', OPTIONS, () => {
     await socat.finished();
   });
 
-  it('it has no name, but a process id', async (t) => {
-    const path = join(temporaryDirectory(t), 'socket');
-    using acceptor = listening(path);
-    const socat = startConnecting(t, `UNIX-CONNECT:${path}`);
-    using socket = await acceptor.accept();
+  it('it has no name, but a process id', OPTIONS, async (t) => {
+    const { socat, socket } = await accepted(t, scratchPath());
     assert.equal(socket.remotePath, '');
     assert.equal(socket.getOption('remoteCredentials').pid, socat.process.pid);
   });
 
-  it('it reaches us by our abstract name', async (t) => {
+  it('it reaches us by our abstract name', OPTIONS, async (t) => {
     const name = abstractName();
-    using acceptor = listening(name);
-    const socat = startConnecting(t, `ABSTRACT-CONNECT:${withoutNul(name)}`);
-    using socket = await acceptor.accept();
+    const { socat, socket } = await accepted(t, name, `ABSTRACT-CONNECT:${withoutNul(name)}`);
     socat.process.stdin.write('there');
     assert.equal(await receiveText(socket), 'there');
     await socket.send(Buffer.from('and back'));

@@ -249,6 +249,63 @@ test('a signal leaves no listener behind, however often it is used', async () =>
   b.close();
 });
 
+test('one signal for many operations raises no warning, and aborts them in their order', async () => {
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error) => warnings.push(warning);
+  process.on('warning', onWarning);
+  const controller = new AbortController();
+  const pairs = Array.from({ length: 30 }, () => SeqpacketSocket.pair());
+  const order: number[] = [];
+  const outcomes = pairs.map(([a], index) =>
+    a.receive(Buffer.alloc(1), { signal: controller.signal }).catch((error) => {
+      assert.equal(error.code, 'ABORT_ERR');
+      order.push(index);
+    }),
+  );
+  controller.abort();
+  await Promise.all(outcomes);
+  await new Promise(setImmediate);
+  process.off('warning', onWarning);
+  assert.deepEqual(warnings, []);
+  assert.deepEqual(order, [...pairs.keys()]);
+  for (const [a, b] of pairs) {
+    a.close();
+    b.close();
+  }
+});
+
+test('an operation that fails before it waits does not overtake those that wait', async () => {
+  const [a, b] = SeqpacketSocket.pair();
+  const queued = await fillSendQueue(a);
+  const order: string[] = [];
+  const note = (name: string) => () => order.push(name);
+  const all = [
+    a.send(Buffer.from('first')).then(note('first')),
+    a.sendWithFds(Buffer.from('second'), [99_999]).catch(note('second')),
+    a.send(Buffer.from('third')).then(note('third')),
+  ];
+  for (let i = 0; i < queued; i++) await b.receive(Buffer.alloc(64));
+  await Promise.all(all);
+  assert.deepEqual(order, ['first', 'second', 'third']);
+  assert.equal(await receiveText(b), 'first');
+  assert.equal(await receiveText(b), 'third');
+  a.close();
+  b.close();
+});
+
+test('the error of what was cancelled names the address', async () => {
+  const path = scratchPath();
+  using acceptor = listeningAt(path);
+  const accepted = acceptor.accept();
+  acceptor.cancel();
+  await assert.rejects(accepted, { code: 'ECANCELED', address: path });
+  using client = new SeqpacketSocket();
+  await client.connect(path);
+  const received = client.receive(Buffer.alloc(1));
+  client.close();
+  await assert.rejects(received, { code: 'ECANCELED', syscall: 'recvmsg', address: path });
+});
+
 test('cancel with nothing pending is not remembered', async () => {
   const [a, b] = SeqpacketSocket.pair();
   a.cancel();

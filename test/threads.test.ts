@@ -98,6 +98,22 @@ const endings: Record<string, [string, (started: Worker) => Promise<unknown>]> =
       return started.terminate();
     },
   ],
+  'terminated while they hand descriptors over': [
+    `for (;;) {
+       const [a, b] = SeqpacketSocket.pair();
+       const again = new SeqpacketSocket(a.release());
+       b.sendWithFds(Buffer.from('long'), [0, 1]);
+       await again.receive(Buffer.alloc(1)).catch(() => {});
+       for (const fd of (await again.receiveWithFds(Buffer.alloc(4), 2)).fds) fd.close();
+       again.close();
+       b.close();
+     }`,
+    async (started) => {
+      await once(started, 'online');
+      await new Promise((resolve) => setTimeout(resolve, 20 + Math.random() * 30));
+      return started.terminate();
+    },
+  ],
   'ended by process.exit': [`${busy} process.exit(3);`, exitOf],
   'ended by an exception': [
     `${busy} setImmediate(() => { throw new Error('on purpose'); });`,

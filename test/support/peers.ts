@@ -1,30 +1,20 @@
 /** Other programs as the other end of a socket; Python first of all. */
 import assert from 'node:assert/strict';
-import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { on, once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
-
-/** Why tests with a program are skipped: it is missing. Where CI is set it must not be, and they fail. */
-export function skipWithout(program: string): string | false {
-  if (process.env['CI'] || spawnSync(program, ['-V']).error === undefined) return false;
-  return `${program} is not installed`;
-}
-
-/** A directory that is removed when the test ends. */
-export function temporaryDirectory(t: TestContext): string {
-  const directory = mkdtempSync(join(tmpdir(), 'seqpacket-'));
-  t.after(() => rmSync(directory, { recursive: true }));
-  return directory;
-}
 
 /** A name in the abstract namespace that nobody else has. */
 export function abstractName(): string {
   return `\0seqpacket-test-${randomUUID()}`;
+}
+
+/** Closes it when the test ends, even for the time it took: what waits for ever would keep the process alive. */
+export function closing<T extends Disposable>(t: TestContext, endpoint: T): T {
+  t.after(() => endpoint[Symbol.dispose]());
+  return endpoint;
 }
 
 /** A running program, which is killed when the test ends. */
@@ -61,6 +51,12 @@ export class Peer {
     assert.fail(`${this.process.spawnfile} ended without reporting ${text}\n${this.stderr}`);
   }
 
+  /** Waits for what it is about to do, which it must do before it ends. */
+  meanwhile<T>(promise: Promise<T>): Promise<T> {
+    const ended = this.finished().then(() => assert.fail(`${this.process.spawnfile} ended\n${this.stderr}`));
+    return Promise.race([promise, ended]);
+  }
+
   /** Waits until it has exited, which it must do without an error. */
   async finished(): Promise<void> {
     const [code, signal] = await this.#ended;
@@ -93,18 +89,27 @@ def connect(name):
     sock.connect(name)
     say('connected')
     return sock
+
+# For tests that are the same whoever connects; the first arguments are this side's role and the name.
+def meet(): return listen(args[1]).accept()[0] if args[0] == 'server' else connect(args[1])
 `;
+
+/** Without the indentation that all lines have. */
+function dedented(script: string): string {
+  const [, indentation = ''] = /\n( *)\S/.exec(`\n${script}`) ?? [];
+  return script.replaceAll(`\n${indentation}`, '\n');
+}
 
 /** A Python script in a process of its own; values go to and fro as lines of JSON. */
 export class Python extends Peer {
   readonly #lines: AsyncIterator<string>;
 
-  /** @param args JSON values, in the script the list `args` */
+  /** @param args JSON values: the list `args` in the script */
   constructor(t: TestContext, script: string, ...args: unknown[]) {
     // -I and -S: without what this machine adds to Python, which also starts sooner.
     const options = ['-I', '-S', '-X', 'utf8'];
     const values = args.map((value) => JSON.stringify(value));
-    super(t, 'python3', [...options, '-c', PRELUDE + script, ...values]);
+    super(t, 'python3', [...options, '-c', PRELUDE + dedented(script), ...values]);
     this.#lines = createInterface(this.process.stdout)[Symbol.asyncIterator]();
   }
 

@@ -1,0 +1,50 @@
+import { DEFAULT_BACKLOG, listeningAcceptor, type SeqpacketAcceptor } from './acceptor';
+import { parseAddress, type SocketPath } from './address';
+import { checkBoolean, checkInteger, checkOneOf, checkOptions } from './arguments';
+import { invalidValue } from './errors';
+import { EMPTY_MESSAGES_MODES, type EmptyMessages } from './receiving';
+
+export interface ListenOptions {
+  /** How many connections may wait to be accepted: 511 by default, net.core.somaxconn at most. */
+  backlog?: number | undefined;
+  /**
+   * The permissions of the socket file, for example `0o660`, whatever the umask is; the file never has
+   * others. Without this the umask decides, as for any file.
+   */
+  mode?: number | undefined;
+  /** What an empty message is on the sockets that are accepted; `'eof'` by default. */
+  emptyMessages?: EmptyMessages | undefined;
+  /** Whether to take the place of a socket file that a dead server left behind; `true` by default. */
+  reclaim?: boolean | undefined;
+}
+
+/**
+ * Listens at a name: opens a socket, binds it, listens.
+ *
+ * A socket file that a dead server left behind is reclaimed: only a socket, and only after a connect to it
+ * was refused. `close()` removes the file if it is still the acceptor's own.
+ *
+ * With a `mode` that the umask would cut, the file is made under a temporary name in the same directory and
+ * then linked to its own; the kernel, and so ss(8) and `getpeername` of clients in other languages, shows the
+ * temporary name.
+ *
+ * @throws `EADDRINUSE` if a server lives there or if the file is no socket, `EACCES`, `ENOENT`, …
+ */
+export function listen(path: SocketPath, options?: ListenOptions): SeqpacketAcceptor {
+  const address = parseAddress(path);
+  const { backlog, mode, emptyMessages, reclaim } = checkOptions(options);
+  if (mode !== undefined) {
+    checkInteger(mode, 'options.mode', 0, 0o7777);
+    if (address.isAbstract)
+      throw invalidValue('options.mode', 'is for socket files, not for abstract names', mode);
+  }
+  return listeningAcceptor(address, {
+    backlog: backlog === undefined ? DEFAULT_BACKLOG : checkInteger(backlog, 'options.backlog'),
+    mode,
+    emptyMessages:
+      emptyMessages === undefined
+        ? 'eof'
+        : checkOneOf(emptyMessages, 'options.emptyMessages', EMPTY_MESSAGES_MODES),
+    reclaim: reclaim === undefined ? true : checkBoolean(reclaim, 'options.reclaim'),
+  });
+}
