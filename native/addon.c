@@ -52,6 +52,8 @@ static void on_environment_end(napi_async_cleanup_hook_handle handle, void *data
   instance->ending = true;
   close_all_polls(instance);
   close_owned_descriptors(instance);
+  if (instance->on_ready != NULL) napi_delete_reference(instance->env, instance->on_ready);
+  instance->on_ready = NULL;
   if (instance->live_polls == 0) environment_is_clean(instance);
 }
 
