@@ -34,6 +34,7 @@ struct instance {
 
   /* spill.c: where the part of a message lands that its receiver has no room for. */
   uint8_t *spill;
+  uint8_t *batch; /* the same for whole messages received many at a time; reserved when first used */
 };
 
 #define MAX_ARGUMENTS 4
@@ -61,6 +62,10 @@ bool reserve_spill(struct instance *instance);
 void free_spill(struct instance *instance);
 extern const size_t spill_size;
 
+#define MAX_BATCH 64
+/* Room for a number of messages of any length, the n-th at n times the stride; NULL if there is none. */
+uint8_t *reserve_batch(struct instance *instance, size_t *stride, size_t *capacity);
+
 /* Every exported function, by the file that holds it. */
 #define SYSTEM_CALLS(X) \
   X(socket)             \
@@ -72,6 +77,8 @@ extern const size_t spill_size;
   X(shutdown)           \
   X(recvmsg)            \
   X(sendmsg)            \
+  X(recvmmsg)           \
+  X(sendmmsg)           \
   X(getsockopt)         \
   X(setsockopt)         \
   X(getsockname)        \
@@ -84,7 +91,9 @@ extern const size_t spill_size;
 #define OWNERSHIP(X) \
   X(own)             \
   X(disown)
-#define SPILL(X) X(takeSpilled)
+#define SPILL(X) \
+  X(takeSpilled) \
+  X(takeBatch)
 #define READINESS(X) \
   X(onReady)         \
   X(pollOpen)        \

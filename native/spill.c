@@ -10,8 +10,15 @@
 
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 const size_t spill_size = (size_t)64 << 20;
+
+static const size_t longest_message = (size_t)9 << 19;
+static const size_t batch_size = MAX_BATCH * ((size_t)9 << 19);
+
+/* How much of the batch area may stay in memory between batches. */
+static const size_t kept_resident = (size_t)1 << 20;
 
 bool reserve_spill(struct instance *instance) {
   void *area =
@@ -24,6 +31,41 @@ bool reserve_spill(struct instance *instance) {
 void free_spill(struct instance *instance) {
   if (instance->spill != NULL) munmap(instance->spill, spill_size);
   instance->spill = NULL;
+  if (instance->batch != NULL) munmap(instance->batch, batch_size);
+  instance->batch = NULL;
+}
+
+uint8_t *reserve_batch(struct instance *instance, size_t *stride, size_t *capacity) {
+  /* Longer messages are possible only where pages are larger. */
+  *stride = longest_message * (size_t)sysconf(_SC_PAGESIZE) / 4096;
+  *capacity = batch_size / *stride;
+  if (instance->batch == NULL) {
+    void *area =
+        mmap(NULL, batch_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (area == MAP_FAILED) return NULL;
+    instance->batch = area;
+  }
+  return instance->batch;
+}
+
+/* takeBatch(target, results, count): copies the messages of the last recvmmsg, one behind the other */
+napi_value js_takeBatch(napi_env env, napi_callback_info info) {
+  struct arguments arguments = read_arguments(env, info);
+  size_t room, results_length, stride, capacity;
+  uint8_t *target = bytes_argument(env, arguments.values[0], &room);
+  const int32_t *results = bytes_argument(env, arguments.values[1], &results_length);
+  size_t count = (size_t)integer_argument(env, arguments.values[2]);
+  const uint8_t *batch = reserve_batch(arguments.instance, &stride, &capacity);
+  size_t copied = 0;
+  for (size_t i = 0; batch != NULL && i < count && i < capacity; i++) {
+    if ((2 * i + 1) * sizeof *results >= results_length) break;
+    size_t length = (size_t)results[2 * i];
+    if (length > stride || length > room - copied) break;
+    if (length > 0) memcpy(target + copied, batch + i * stride, length);
+    copied += length;
+  }
+  if (copied > kept_resident) madvise(arguments.instance->batch, batch_size, MADV_DONTNEED);
+  return NULL;
 }
 
 /* takeSpilled(target): copies the first bytes to the target and empties the area. */

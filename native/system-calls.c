@@ -10,6 +10,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
 #ifndef SCM_PIDFD
 #define SCM_PIDFD 4
 #endif
@@ -194,6 +197,64 @@ napi_value js_sendmsg(napi_env env, napi_callback_info info) {
   return outcome(env, result);
 }
 
+/*
+ * recvmmsg(fd, max, results: Int32Array, flags): the number of messages, received into the batch area.
+ * Of each, `results` gets the length and the flags. Control messages are not received: MSG_CTRUNC says
+ * that there were some, and the kernel lets descriptors go.
+ */
+napi_value js_recvmmsg(napi_env env, napi_callback_info info) {
+  struct arguments arguments = read_arguments(env, info);
+  int fd = integer_argument(env, arguments.values[0]);
+  size_t max = (size_t)integer_argument(env, arguments.values[1]);
+  size_t length, stride, capacity;
+  int32_t *results = bytes_argument(env, arguments.values[2], &length);
+  int flags = integer_argument(env, arguments.values[3]);
+  uint8_t *area = reserve_batch(arguments.instance, &stride, &capacity);
+  if (area == NULL) return integer_result(env, -ENOMEM);
+  if (max > capacity) max = capacity;
+  if (max > MAX_BATCH) max = MAX_BATCH;
+  if (results == NULL || length < 2 * max * sizeof *results) return integer_result(env, -EFAULT);
+
+  struct iovec parts[MAX_BATCH];
+  struct mmsghdr messages[MAX_BATCH];
+  for (size_t i = 0; i < max; i++) {
+    parts[i] = (struct iovec){.iov_base = area + i * stride, .iov_len = stride};
+    messages[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &parts[i], .msg_iovlen = 1}};
+  }
+  int count;
+  RETRY(count, recvmmsg(fd, messages, (unsigned int)max, flags, NULL));
+  for (int i = 0; i < count; i++) {
+    results[2 * i] = (int32_t)messages[i].msg_len;
+    results[2 * i + 1] = messages[i].msg_hdr.msg_flags;
+  }
+  return outcome(env, count);
+}
+
+/* sendmmsg(fd, messages: array of parts, start, flags): how many of those from start on were sent */
+napi_value js_sendmmsg(napi_env env, napi_callback_info info) {
+  struct arguments arguments = read_arguments(env, info);
+  int fd = integer_argument(env, arguments.values[0]);
+  uint32_t start = (uint32_t)integer_argument(env, arguments.values[2]);
+  int flags = integer_argument(env, arguments.values[3]);
+  struct iovec parts[IOV_MAX];
+  struct mmsghdr messages[MAX_BATCH];
+  uint32_t length = 0;
+  napi_get_array_length(env, arguments.values[1], &length);
+  uint32_t used = 0;
+  unsigned int count = 0;
+  for (uint32_t i = start; i < length && count < MAX_BATCH && used < IOV_MAX; i++) {
+    napi_value message = NULL;
+    napi_get_element(env, arguments.values[1], i, &message);
+    int taken = read_parts(env, message, parts + used, IOV_MAX - used);
+    if (taken < 0) break;
+    messages[count++] = (struct mmsghdr){.msg_hdr = {.msg_iov = parts + used, .msg_iovlen = (size_t)taken}};
+    used += (uint32_t)taken;
+  }
+  int result;
+  RETRY(result, sendmmsg(fd, messages, count, flags));
+  return outcome(env, result);
+}
+
 /* getsockopt(fd, level, name, value): the length of the value */
 napi_value js_getsockopt(napi_env env, napi_callback_info info) {
   struct arguments arguments = read_arguments(env, info);
@@ -204,6 +265,11 @@ napi_value js_getsockopt(napi_env env, napi_callback_info info) {
   void *value = bytes_argument(env, arguments.values[3], &length);
   socklen_t used = (socklen_t)length;
   int result = getsockopt(fd, level, name, value, &used);
+  if (result == 0 && level == SOL_SOCKET && name == SO_PEERPIDFD && used == sizeof(int)) {
+    int pidfd;
+    memcpy(&pidfd, value, sizeof pidfd);
+    own_descriptor(arguments.instance, pidfd);
+  }
   return outcome(env, result == -1 ? -1 : (int64_t)used);
 }
 

@@ -16,5 +16,7 @@ const options = [
 for (const file of files) {
   console.log(`valgrind: ${file}`);
   const test = ['--jitless', '--expose-gc', '--test-reporter=dot', `build/test/${file}.test.js`];
-  run('valgrind', [...options, process.execPath, ...test], { env: { ...process.env, SEQPACKET_SANITIZED: '1' } });
+  run('valgrind', [...options, process.execPath, ...test], {
+    env: { ...process.env, SEQPACKET_SANITIZED: '1' },
+  });
 }

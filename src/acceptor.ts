@@ -1,12 +1,14 @@
 import { type Address, bindTo } from './address';
 import { checkBoolean, checkInteger, checkOptions, type SignalOption, signalOf } from './arguments';
+import { onAccept } from './diagnostics';
 import { checkSeqpacket, Endpoint } from './endpoint';
-import { systemError } from './errors';
+import { type SeqpacketError, systemError } from './errors';
 import type { FileDescriptor } from './file-descriptor';
 import { EAGAIN, EBADF, ECONNABORTED, SOCKET_FLAGS } from './linux';
 import { type Attempt, OperationQueue, READABLE, WOULD_BLOCK } from './operations';
-import { DEBUG, getOption, type Option, setOption } from './options';
+import { DEBUG, getOption, type Option, PASS_CREDENTIALS, setOption } from './options';
 import { os } from './os';
+import { type AllowedPeers, isAllowed } from './peer-admission';
 import type { PolledDescriptor } from './readiness';
 import type { EmptyMessages } from './receiving';
 import { acceptedSocket, type SeqpacketSocket } from './socket';
@@ -27,6 +29,11 @@ export interface AcceptorOptions {
    * by default it goes on to the next one.
    */
   enableConnectionAborted: boolean;
+  /**
+   * Whether the messages of the sockets that are accepted carry their senders' credentials (SO_PASSCRED),
+   * from the first message on.
+   */
+  passCredentials: boolean;
 }
 
 const ENABLE_CONNECTION_ABORTED: Option<Session, boolean> = {
@@ -39,28 +46,46 @@ const ENABLE_CONNECTION_ABORTED: Option<Session, boolean> = {
   },
 };
 
-const OPTIONS = { debug: DEBUG, enableConnectionAborted: ENABLE_CONNECTION_ABORTED } as const;
+const OPTIONS = {
+  debug: DEBUG,
+  enableConnectionAborted: ENABLE_CONNECTION_ABORTED,
+  passCredentials: PASS_CREDENTIALS,
+} as const;
 
 /** As many as Node.js has for `server.listen`; the kernel's own limit is net.core.somaxconn. */
 export const DEFAULT_BACKLOG = 511;
+
+const MOST_REFUSED_AT_ONCE = 16;
 
 /** What every accept of one acceptor tries. */
 class Acceptance implements Attempt<SeqpacketSocket> {
   reportsAborted = false;
   emptyMessages: EmptyMessages = 'eof';
 
+  /** Whom to admit; everybody if it is not set. */
+  allow: AllowedPeers | undefined;
+
   constructor(private readonly acceptor: SeqpacketAcceptor) {}
 
   try(): SeqpacketSocket | typeof WOULD_BLOCK {
     const { acceptor } = this;
-    let fd: number;
-    do fd = os.accept4(acceptor.fd, SOCKET_FLAGS);
-    while (fd === -ECONNABORTED && !this.reportsAborted);
-    if (fd === -EAGAIN) return WOULD_BLOCK;
-    if (fd < 0) throw this.failure(fd);
-    const socket = acceptedSocket(fd, acceptor.localPath);
-    if (this.emptyMessages !== 'eof') socket.setOption('emptyMessages', this.emptyMessages);
-    return socket;
+    // Those who are refused are many only in an attack, which must not keep the event loop.
+    for (let refused = 0; refused < MOST_REFUSED_AT_ONCE; refused++) {
+      let fd: number;
+      do fd = os.accept4(acceptor.fd, SOCKET_FLAGS);
+      while (fd === -ECONNABORTED && !this.reportsAborted);
+      if (fd === -EAGAIN) return WOULD_BLOCK;
+      if (fd < 0) throw this.failure(fd);
+      if (this.allow !== undefined && !isAllowed(fd, this.allow)) {
+        os.close(fd);
+        continue;
+      }
+      const socket = acceptedSocket(fd, acceptor.localPath);
+      if (this.emptyMessages !== 'eof') socket.setOption('emptyMessages', this.emptyMessages);
+      if (onAccept.hasSubscribers) onAccept.publish({ acceptor, socket });
+      return socket;
+    }
+    return WOULD_BLOCK;
   }
 
   failure(errno: number): Error {
@@ -70,6 +95,7 @@ class Acceptance implements Attempt<SeqpacketSocket> {
 
 export interface ListeningOptions extends SocketFileOptions {
   backlog: number;
+  allow: AllowedPeers | undefined;
   emptyMessages: EmptyMessages;
 }
 
@@ -82,7 +108,7 @@ export let listeningAcceptor: (address: Address, options: ListeningOptions) => S
  * Several accepts may wait at once; they are served in the order of the calls. While one waits, the
  * process stays alive (see `unref`). Close it, or declare it with `using`.
  */
-export class SeqpacketAcceptor extends Endpoint {
+export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<SeqpacketSocket> {
   #session: Session | undefined;
   #file: SocketFile | undefined;
 
@@ -133,6 +159,16 @@ export class SeqpacketAcceptor extends Endpoint {
     const session = this.#session;
     if (session === undefined) return Promise.reject(systemError('accept4', -EBADF));
     return session.accepts.run(session.acceptance, signal);
+  }
+
+  /**
+   * The connections as they come: the usual loop of a server. It ends when the acceptor is closed, released or
+   * cancelled. It goes on when there are no descriptors left (`EMFILE`, `ENFILE`: after a pause, with a process
+   * warning) and past connections that were aborted; other errors are thrown. Breaking out leaves the acceptor
+   * open.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<SeqpacketSocket> {
+    return acceptedSockets(this);
   }
 
   /**
@@ -192,6 +228,7 @@ export class SeqpacketAcceptor extends Endpoint {
   #listenAt(address: Address, options: ListeningOptions): void {
     const session = this.#opened('listen');
     session.acceptance.emptyMessages = options.emptyMessages;
+    session.acceptance.allow = options.allow;
     this.named(address);
     const listen = () => this.listen(options.backlog);
     if (!address.isAbstract) {
@@ -207,4 +244,36 @@ export class SeqpacketAcceptor extends Endpoint {
     if (this.#session === undefined) throw systemError(syscall, -EBADF);
     return this.#session;
   }
+}
+
+/** Errors after which accepting goes on once descriptors or memory are free again (accept(2)). */
+const SHORTAGES = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
+const SHORTAGE_PAUSE_MS = 100;
+const SHORTAGE_WARNING = { type: 'SeqpacketWarning', code: 'SEQPACKET_SHORTAGE' };
+
+async function* acceptedSockets(acceptor: SeqpacketAcceptor): AsyncGenerator<SeqpacketSocket, undefined> {
+  let warned = false;
+  while (acceptor.isOpen) {
+    try {
+      const socket = await acceptor.accept();
+      warned = false;
+      yield socket;
+    } catch (error) {
+      const { code, message } = error as SeqpacketError;
+      if (code === 'ECANCELED') return;
+      if (code === 'ECONNABORTED') continue;
+      if (!SHORTAGES.has(code)) throw error;
+      if (!warned) process.emitWarning(`Accepting pauses: ${message}`, SHORTAGE_WARNING);
+      warned = true;
+      await pause(acceptor);
+    }
+  }
+}
+
+/** Waits a little, without keeping a process alive that the acceptor would not. */
+function pause(acceptor: SeqpacketAcceptor): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, SHORTAGE_PAUSE_MS);
+    if (!acceptor.keepsLoopAlive) timer.unref();
+  });
 }

@@ -6,23 +6,37 @@
  * messages, each a cmsghdr (64-bit length, 32-bit level, 32-bit type) and its data, aligned to 8.
  */
 
-import { MSG_CTRUNC, SCM_MAX_FD, SCM_PIDFD, SCM_RIGHTS, SOL_SOCKET } from './linux';
+import { MSG_CTRUNC, SCM_CREDENTIALS, SCM_MAX_FD, SCM_PIDFD, SCM_RIGHTS, SOL_SOCKET } from './linux';
 import { os } from './os';
 
 const BLOCK_HEADER_WORDS = 2;
 const MESSAGE_HEADER_WORDS = 4;
 const MESSAGE_HEADER_BYTES = 16;
 
+/** Who sent a message, by the kernel (SCM_CREDENTIALS in unix(7)). */
+export interface Credentials {
+  pid: number;
+  uid: number;
+  gid: number;
+}
+
 /** What came with a message besides its data. The descriptors are the receiver's to close. */
 export interface AncillaryData {
   readonly fds: readonly number[];
+  /** Who sent it; only with SO_PASSCRED. */
+  readonly credentials: Credentials | undefined;
   /** Whether the kernel had to drop some of it (MSG_CTRUNC). */
   readonly truncated: boolean;
   /** Whether there was any, known to the library or not. */
   readonly present: boolean;
 }
 
-export const NO_ANCILLARY_DATA: AncillaryData = { fds: [], truncated: false, present: false };
+export const NO_ANCILLARY_DATA: AncillaryData = {
+  fds: [],
+  credentials: undefined,
+  truncated: false,
+  present: false,
+};
 
 /**
  * Room for all that Linux attaches to a message: 253 descriptors (1,032 bytes), a time stamp,
@@ -40,6 +54,7 @@ export function decodeAncillaryData(): AncillaryData {
   if (length === 0 && !truncated) return NO_ANCILLARY_DATA;
 
   const fds: number[] = [];
+  let credentials: Credentials | undefined;
   const end = BLOCK_HEADER_WORDS + (length >> 2);
   let at = BLOCK_HEADER_WORDS;
   while (at + MESSAGE_HEADER_WORDS <= end) {
@@ -51,6 +66,9 @@ export function decodeAncillaryData(): AncillaryData {
     if (level === SOL_SOCKET && type === SCM_RIGHTS) {
       const count = (bytes - MESSAGE_HEADER_BYTES) >> 2;
       for (let i = 0; i < count; i++) fds.push(incoming[data + i] as number);
+    } else if (level === SOL_SOCKET && type === SCM_CREDENTIALS) {
+      const [pid, uid, gid] = incoming.subarray(data, data + 3) as unknown as [number, number, number];
+      credentials = { pid, uid: uid >>> 0, gid: gid >>> 0 };
     } else if (level === SOL_SOCKET && type === SCM_PIDFD) {
       // Only comes if another owner of the socket set SO_PASSPIDFD; nobody here asked for it.
       const pidfd = incoming[data] as number;
@@ -58,7 +76,7 @@ export function decodeAncillaryData(): AncillaryData {
     }
     at += ((bytes + 7) >> 3) << 1;
   }
-  return { fds, truncated, present: true };
+  return { fds, credentials, truncated, present: true };
 }
 
 /** A control block with one SCM_RIGHTS message; none for no descriptors. */

@@ -2,27 +2,54 @@
 import { SO_TIMESTAMP } from './linux';
 import { setIntegerOption } from './options';
 
-export interface Connection {
-  readonly fd: number;
-  /** Names the connection in errors: by the peer's name, or else by its own. */
-  name(): string | Buffer;
+/** What went through a socket since it was opened. */
+export interface Counters {
+  messagesSent: number;
+  bytesSent: number;
+  messagesReceived: number;
+  bytesReceived: number;
+}
+
+export class Connection {
+  readonly counters: Counters = { messagesSent: 0, bytesSent: 0, messagesReceived: 0, bytesReceived: 0 };
+  #wasReset = false;
+  #marksMessages = false;
+
+  /** @param name names the connection in errors: by the peer's name, or else by its own */
+  constructor(
+    readonly fd: number,
+    readonly name: () => string | Buffer,
+  ) {}
+
   /**
    * The peer closed with unread data. The kernel says so once (ECONNRESET), to whoever calls next and ahead
    * of the messages that the peer had sent; noted here, it is reported behind them.
    */
-  wasReset: boolean;
-}
+  noteReset(): void {
+    this.#wasReset = true;
+    // The end of file must be told from empty messages that may come before it.
+    this.markMessages();
+  }
 
-/** Notes a reset, and makes the end of file tell itself from the empty messages that may come before it. */
-export function noteReset(connection: Connection): void {
-  connection.wasReset = true;
-  markMessages(connection.fd, true);
-}
+  get wasReset(): boolean {
+    return this.#wasReset;
+  }
 
-/**
- * With time stamps every message carries ancillary data, also an empty one, and also one that was queued
- * before; the end of file does not.
- */
-export function markMessages(fd: number, marked: boolean): void {
-  setIntegerOption(fd, SO_TIMESTAMP, marked ? 1 : 0);
+  /** The reset was reported: what comes now is the end of file. */
+  forgetReset(): void {
+    this.#wasReset = false;
+  }
+
+  get marksMessages(): boolean {
+    return this.#marksMessages;
+  }
+
+  /**
+   * Makes empty messages tell themselves from the end of file: with time stamps every message carries
+   * ancillary data, also an empty one, and also one that was queued before; the end of file does not.
+   */
+  markMessages(): void {
+    setIntegerOption(this.fd, SO_TIMESTAMP, 1);
+    this.#marksMessages = true;
+  }
 }

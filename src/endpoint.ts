@@ -1,13 +1,13 @@
 /** What sockets and acceptors have in common: a descriptor, a name, a life from open to close. */
 import { type Address, addressBuffer, bindTo, decodeAddress, parseAddress, type SocketPath } from './address';
 import { closeWithOwner, forgetOwner } from './descriptor';
+import { onClose } from './diagnostics';
 import { invalidType, systemError } from './errors';
 import { FileDescriptor, received, takeOver } from './file-descriptor';
 import {
   AF_UNIX,
   EALREADY,
   EBADF,
-  EINVAL,
   EPROTOTYPE,
   F_GETFD,
   F_GETFL,
@@ -164,6 +164,7 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
    */
   protected end(): void {
     const descriptor = this.opened('close');
+    if (onClose.hasSubscribers) onClose.publish({ endpoint: this });
     this.cancel();
     this.closing();
     forgetOwner(descriptor);
@@ -212,6 +213,11 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
     if (this.descriptor !== undefined) throw systemError(syscall, -EALREADY);
   }
 
+  /** @internal */
+  get keepsLoopAlive(): boolean {
+    return this.#keepsLoopAlive;
+  }
+
   #setKeepsLoopAlive(value: boolean): void {
     this.#keepsLoopAlive = value;
     this.setKeepsLoopAlive(value);
@@ -231,7 +237,6 @@ export function checkSeqpacket(fd: number): void {
   if (!isSeqpacket) throw systemError('assign', -EPROTOTYPE);
 }
 
-/** Throws `EINVAL` for a socket that listens: it can neither send nor receive. */
-export function checkNotListening(fd: number): void {
-  if (getIntegerOption(fd, SO_ACCEPTCONN) !== 0) throw systemError('assign', -EINVAL);
+export function isListening(fd: number): boolean {
+  return getIntegerOption(fd, SO_ACCEPTCONN) !== 0;
 }

@@ -1,4 +1,14 @@
 /** The face for `import`: the very same classes that `require` gives. */
 
 export type * from './index.js';
-export { FileDescriptor, listen, MessageFlag, SeqpacketAcceptor, SeqpacketSocket } from './index.js';
+export {
+  activated,
+  connect,
+  FileDescriptor,
+  listen,
+  MessageFlag,
+  pair,
+  pairForChild,
+  SeqpacketAcceptor,
+  SeqpacketSocket,
+} from './index.js';

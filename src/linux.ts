@@ -30,14 +30,17 @@ export const SO_DEBUG = 1;
 export const SO_TYPE = 3;
 export const SO_SNDBUF = 7;
 export const SO_RCVBUF = 8;
+export const SO_PASSCRED = 16;
 export const SO_PEERCRED = 17;
 export const SO_TIMESTAMP = 29;
 export const SO_ACCEPTCONN = 30;
 export const SO_PEERSEC = 31;
 export const SO_DOMAIN = 39;
 export const SO_PEERGROUPS = 59;
+export const SO_PEERPIDFD = 77;
 
 export const SCM_RIGHTS = 1;
+export const SCM_CREDENTIALS = 2;
 export const SCM_PIDFD = 4;
 /** The most descriptors that one message carries (include/net/scm.h). */
 export const SCM_MAX_FD = 253;

@@ -2,6 +2,7 @@ import { DEFAULT_BACKLOG, listeningAcceptor, type SeqpacketAcceptor } from './ac
 import { parseAddress, type SocketPath } from './address';
 import { checkBoolean, checkInteger, checkOneOf, checkOptions } from './arguments';
 import { invalidValue } from './errors';
+import { type AllowedPeers, checkAllowedPeers } from './peer-admission';
 import { EMPTY_MESSAGES_MODES, type EmptyMessages } from './receiving';
 
 export interface ListenOptions {
@@ -14,6 +15,12 @@ export interface ListenOptions {
   mode?: number | undefined;
   /** What an empty message is on the sockets that are accepted; `'eof'` by default. */
   emptyMessages?: EmptyMessages | undefined;
+  /**
+   * Whom to admit: a peer with one of the `uids`, or with one of the `gids` as its group or a supplementary
+   * group, by the kernel's word. Others are closed before the application sees them. Everybody by default;
+   * `{}` admits nobody.
+   */
+  allow?: AllowedPeers | undefined;
   /** Whether to take the place of a socket file that a dead server left behind; `true` by default. */
   reclaim?: boolean | undefined;
 }
@@ -32,7 +39,7 @@ export interface ListenOptions {
  */
 export function listen(path: SocketPath, options?: ListenOptions): SeqpacketAcceptor {
   const address = parseAddress(path);
-  const { backlog, mode, emptyMessages, reclaim } = checkOptions(options);
+  const { backlog, mode, emptyMessages, reclaim, allow } = checkOptions(options);
   if (mode !== undefined) {
     checkInteger(mode, 'options.mode', 0, 0o7777);
     if (address.isAbstract)
@@ -41,6 +48,7 @@ export function listen(path: SocketPath, options?: ListenOptions): SeqpacketAcce
   return listeningAcceptor(address, {
     backlog: backlog === undefined ? DEFAULT_BACKLOG : checkInteger(backlog, 'options.backlog'),
     mode,
+    allow: allow === undefined ? undefined : checkAllowedPeers(allow),
     emptyMessages:
       emptyMessages === undefined
         ? 'eof'

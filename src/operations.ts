@@ -10,17 +10,23 @@
  * keeps timers and other sockets waiting; every queue then gets a turn of its own.
  */
 import { type Abortable, unwatch, watch } from './abort';
+import { publishError } from './diagnostics';
 import { AbortError } from './errors';
 import { ECANCELED } from './linux';
 
 /** What a try returns that has to wait. */
 export const WOULD_BLOCK: unique symbol = Symbol('would block');
 
+/** What a try returns that did a part of its work, and could go on. */
+export const NOT_DONE: unique symbol = Symbol('not done');
+
 export interface Attempt<T> {
-  /** Does it, now: returns the result, throws the error, or says that it would block. */
-  try(): T | typeof WOULD_BLOCK;
+  /** Does it, now: returns the result, throws the error, or says why there is none yet. */
+  try(): T | typeof WOULD_BLOCK | typeof NOT_DONE;
   /** Makes the error of this operation for a negative errno. */
   failure(errno: number): Error;
+  /** Adds to the error of an abort, in an operation that may have done a part of its work. */
+  aborted?(error: Error): Error;
   /** Called before the operation begins to wait. */
   hold?(): void;
   /** Called once an operation that waited will not be tried again. */
@@ -82,6 +88,13 @@ export class OperationQueue {
     this.direction = direction;
   }
 
+  /** How many wait. */
+  get length(): number {
+    let length = 0;
+    for (let each = this.#first; each !== undefined; each = each.next) length++;
+    return length;
+  }
+
   get isEmpty(): boolean {
     return this.#first === undefined;
   }
@@ -90,20 +103,24 @@ export class OperationQueue {
   run<T>(attempt: Attempt<T>, signal: AbortSignal | undefined): Promise<T> {
     if (signal?.aborted) return Promise.reject(new AbortError(signal));
     const isFirst = this.#first === undefined;
-    const triesNow = isFirst && mayTry();
+    let waits = false;
     try {
-      if (triesNow) {
+      if (isFirst && mayTry()) {
         const result = attempt.try();
-        if (result !== WOULD_BLOCK) return Promise.resolve(result);
+        if (result !== WOULD_BLOCK && result !== NOT_DONE) return Promise.resolve(result);
+        waits = result === WOULD_BLOCK;
       }
       attempt.hold?.();
     } catch (error) {
-      if (isFirst) return Promise.reject(error);
+      if (isFirst) {
+        publishError(error);
+        return Promise.reject(error);
+      }
       attempt = new Failure(error);
     }
     return new Promise((resolve, reject) => {
       this.#append(new Operation(this, attempt, signal, resolve as (value: unknown) => void, reject));
-      if (triesNow) this.#wait();
+      if (waits) this.#wait();
       else if (isFirst) this.#proceedNextTurn();
     });
   }
@@ -121,9 +138,11 @@ export class OperationQueue {
         result = first.attempt.try();
       } catch (error) {
         this.remove(first);
+        publishError(error);
         first.reject(error);
         continue;
       }
+      if (result === NOT_DONE) continue;
       if (result === WOULD_BLOCK) {
         this.#wait();
         return;
@@ -208,7 +227,7 @@ class Operation implements Abortable {
 
   abort(error: AbortError): void {
     this.queue.remove(this);
-    this.reject(error);
+    this.reject(this.attempt.aborted?.(error) ?? error);
   }
 
   detach(): void {

@@ -1,12 +1,15 @@
 /** The options of sockets: one table for getting and setting (socket(7), unix(7)). */
 import { checkBoolean, checkInteger } from './arguments';
 import { invalidValue, systemError } from './errors';
+import { type FileDescriptor, received } from './file-descriptor';
 import {
   ENOTCONN,
   ERANGE,
   SO_DEBUG,
+  SO_PASSCRED,
   SO_PEERCRED,
   SO_PEERGROUPS,
+  SO_PEERPIDFD,
   SO_PEERSEC,
   SO_RCVBUF,
   SO_SNDBUF,
@@ -108,10 +111,16 @@ function remoteSecurityLabel({ fd }: HasDescriptor): string {
   return getVariableOption(fd, SO_PEERSEC).toString().replace(/\0$/, '');
 }
 
+function remotePidFd({ fd }: HasDescriptor): FileDescriptor {
+  return received(getIntegerOption(fd, SO_PEERPIDFD));
+}
+
 export const DEBUG = flag(SO_DEBUG);
 export const SEND_BUFFER_SIZE = bufferSize(SO_SNDBUF);
 export const RECEIVE_BUFFER_SIZE = bufferSize(SO_RCVBUF);
-export const REMOTE_CREDENTIALS: Option<HasDescriptor, PeerCredentials> = { get: remoteCredentials };
+export const PASS_CREDENTIALS = flag(SO_PASSCRED);
+export const REMOTE_PIDFD: Option<HasDescriptor, FileDescriptor> = { get: remotePidFd };
+export const REMOTE_CREDENTIALS = { get: remoteCredentials };
 export const REMOTE_SECURITY_LABEL: Option<HasDescriptor, string> = { get: remoteSecurityLabel };
 
 // biome-ignore lint/suspicious/noExplicitAny: the options of a table have values of different types

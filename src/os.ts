@@ -37,7 +37,15 @@ export interface OperatingSystem {
   recvmsg(fd: number, parts: Parts, control: Uint8Array, flags: number): number;
   /** sendmsg(2), with a control block or none. */
   sendmsg(fd: number, parts: Parts, control: Uint8Array | null, flags: number): number;
-  /** getsockopt(2) into `value`; the length of the value. */
+  /**
+   * recvmmsg(2) of at most `max` messages, into an area of the back end that holds any of them; see
+   * {@link takeBatch}. `results` gets two numbers of each: its length and its flags. Control messages are
+   * not received; MSG_CTRUNC says that there were some.
+   */
+  recvmmsg(fd: number, max: number, results: Int32Array, flags: number): number;
+  /** sendmmsg(2) of messages, from one of them on; how many were sent. */
+  sendmmsg(fd: number, messages: readonly Parts[], start: number, flags: number): number;
+  /** getsockopt(2) into `value`; the length of the value. A pidfd in it belongs to this thread. */
   getsockopt(fd: number, level: number, name: number, value: Uint8Array | Int32Array): number;
   /** setsockopt(2) */
   setsockopt(fd: number, level: number, name: number, value: Uint8Array | Int32Array): number;
@@ -63,6 +71,9 @@ export interface OperatingSystem {
 
   /** Fetches the first bytes that the last `recvmsg` put behind its parts, and frees that area. */
   takeSpilled(target: Uint8Array): void;
+
+  /** Copies the messages of the last `recvmmsg` to the target, one behind the other. */
+  takeBatch(target: Uint8Array, results: Int32Array, count: number): void;
 
   /**
    * Names the one function of this thread that learns of readiness. It gets a descriptor and the

@@ -1,15 +1,25 @@
-/** Receiving: from one recvmsg(2) to what the caller gets. */
+/** Receiving: from one recvmsg(2) or recvmmsg(2) to what the caller gets. */
 import {
   type AncillaryData,
+  type Credentials,
   decodeAncillaryData,
   incomingControl,
   NO_ANCILLARY_DATA,
 } from './ancillary-data';
 import { byteLength, type Parts } from './arguments';
-import { type Connection, noteReset } from './connection';
+import type { Connection } from './connection';
 import { endOfFile, type SeqpacketError, systemError } from './errors';
 import { type FileDescriptor, received, takeOver } from './file-descriptor';
-import { EAGAIN, ECONNRESET, EMSGSIZE, MSG_CMSG_CLOEXEC, MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC } from './linux';
+import {
+  EAGAIN,
+  ECONNRESET,
+  EMSGSIZE,
+  MSG_CMSG_CLOEXEC,
+  MSG_CTRUNC,
+  MSG_DONTWAIT,
+  MSG_PEEK,
+  MSG_TRUNC,
+} from './linux';
 import { type Attempt, WOULD_BLOCK } from './operations';
 import { os } from './os';
 
@@ -22,19 +32,29 @@ interface HeldMessage {
   readonly data: Buffer;
   readonly fds: readonly FileDescriptor[];
   readonly truncated: boolean;
+  readonly credentials: Credentials | undefined;
 }
 
 const NOWHERE = new Uint8Array(0);
 
+/** The most messages that one recvmmsg receives. */
+export const MAX_BATCH = 64;
+const batchResults = new Int32Array(2 * MAX_BATCH);
+
+/** Where messages of unknown length are received, one behind the other; replaced when it is full. */
+let slab = Buffer.alloc(0);
+let slabUsed = 0;
+const SLAB_BYTES = 65_536;
+const LEAST_ROOM = 4096;
+
 /** The receiving side of one socket. */
 export class Receiver {
-  /** What an empty message is reported as; exact only with SO_TIMESTAMP on the socket. */
-  emptyMessages: EmptyMessages = 'eof';
-  /** What came with the message that {@link receive} last returned, for the caller to take or close. */
+  /** What came with the message that was received last, for the caller to take or close. */
   ancillary: AncillaryData = NO_ANCILLARY_DATA;
 
   readonly #connection: Connection;
-  #held: HeldMessage | undefined;
+  readonly #held: HeldMessage[] = [];
+  #emptyMessages: EmptyMessages = 'eof';
 
   constructor(connection: Connection) {
     this.#connection = connection;
@@ -42,22 +62,93 @@ export class Receiver {
 
   /** The bytes that are neither in the kernel's queue nor with the application. */
   get heldBytes(): number {
-    return this.#held?.data.length ?? 0;
+    return this.#held.reduce((bytes, { data }) => bytes + data.length, 0);
   }
 
   get holdsMessage(): boolean {
-    return this.#held !== undefined;
+    return this.#held.length > 0;
   }
 
   /** Receives one message into the parts; throws the error; or says that there is none yet. */
   receive(parts: Parts, flags: number): number | typeof WOULD_BLOCK {
-    if (this.#held !== undefined) return this.#receiveHeld(this.#held, parts, flags);
+    const [held] = this.#held;
+    if (held !== undefined) return this.#receiveHeld(held, parts, flags);
+    const bytes = this.#receive(parts, flags);
+    if (bytes === WOULD_BLOCK) return WOULD_BLOCK;
+    if (bytes > byteLength(parts)) {
+      if ((flags & MSG_TRUNC) === 0) throw this.#tooLong(bytes, parts, flags);
+      os.takeSpilled(NOWHERE);
+    }
+    if ((flags & MSG_PEEK) === 0) this.#count(bytes);
+    return bytes;
+  }
 
+  /** Receives one message, however long, into memory of its own. */
+  receiveWhole(): Buffer | typeof WOULD_BLOCK {
+    const [held] = this.#held;
+    if (held !== undefined) {
+      this.#refuseEmpty(held);
+      this.#takeHeld();
+      return held.data;
+    }
+    if (slab.length - slabUsed < LEAST_ROOM) {
+      slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+      slabUsed = 0;
+    }
+    const room = slab.subarray(slabUsed);
+    const bytes = this.#receive(room, 0);
+    if (bytes === WOULD_BLOCK) return WOULD_BLOCK;
+    this.#count(bytes);
+    if (bytes > room.length) return assemble(bytes, room);
+    slabUsed += (bytes + 7) & ~7;
+    return room.subarray(0, bytes);
+  }
+
+  /** Receives 1 to `max` messages, in one system call; their descriptors are closed. */
+  receiveBatch(max: number): Buffer[] | typeof WOULD_BLOCK {
+    if (this.#held.length === 0) {
+      const count = this.#fetch(max);
+      if (count === WOULD_BLOCK) return WOULD_BLOCK;
+    }
+    const messages: Buffer[] = [];
+    for (const held of this.#held) {
+      if (messages.length === max || (held.data.length === 0 && this.emptyMessages === 'eof')) break;
+      messages.push(held.data);
+    }
+    if (messages.length === 0) this.#refuseEmpty(this.#held[0] as HeldMessage);
+    for (const _ of messages) {
+      this.#takeHeld();
+      closeAll(this.ancillary.fds);
+    }
+    return messages;
+  }
+
+  /** What an empty message is reported as. */
+  get emptyMessages(): EmptyMessages {
+    return this.#emptyMessages;
+  }
+
+  set emptyMessages(mode: EmptyMessages) {
+    if (mode === 'deliver') this.#connection.markMessages();
+    this.#emptyMessages = mode;
+  }
+
+  /** Closes what was received for nobody. */
+  close(): void {
+    for (const { fds } of this.#held.splice(0)) for (const fd of fds) fd.close();
+  }
+
+  failure(errno: number): SeqpacketError {
+    return systemError('recvmsg', errno, this.#connection.name());
+  }
+
+  /** One recvmsg; the result is greater than the parts if the message is longer and has spilled. */
+  #receive(parts: Parts, flags: number): number | typeof WOULD_BLOCK {
     const { fd } = this.#connection;
     const systemFlags = flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
     let bytes = os.recvmsg(fd, parts, incomingControl, systemFlags);
     if (bytes === -ECONNRESET) {
-      noteReset(this.#connection);
+      this.#connection.noteReset();
       bytes = os.recvmsg(fd, parts, incomingControl, systemFlags);
     }
     if (bytes === -EAGAIN && (flags & MSG_DONTWAIT) === 0) return WOULD_BLOCK;
@@ -68,57 +159,85 @@ export class Receiver {
       closeAll(ancillary.fds);
       throw this.#end(flags, ancillary.present);
     }
-    if (bytes > byteLength(parts)) {
-      if ((flags & MSG_TRUNC) === 0) throw this.#tooLong(bytes, parts, flags, ancillary);
-      os.takeSpilled(NOWHERE);
-    }
     this.ancillary = ancillary;
     return bytes;
   }
 
-  /** Closes what was received for nobody. */
-  close(): void {
-    for (const fd of this.#held?.fds ?? []) fd.close();
-    this.#held = undefined;
+  /** One recvmmsg, whose messages are held. */
+  #fetch(max: number): number | typeof WOULD_BLOCK {
+    const { fd } = this.#connection;
+    // In a batch the end of file would look like as many empty messages as there is room for.
+    if (!this.#connection.marksMessages) this.#connection.markMessages();
+    let count = os.recvmmsg(fd, max, batchResults, MSG_DONTWAIT);
+    if (count === -ECONNRESET) {
+      this.#connection.noteReset();
+      count = os.recvmmsg(fd, max, batchResults, MSG_DONTWAIT);
+    }
+    if (count === -EAGAIN) return WOULD_BLOCK;
+    if (count < 0) throw this.failure(count);
+
+    let messages = 0;
+    let total = 0;
+    for (; messages < count && isMessage(messages); messages++) total += batchResults[2 * messages] as number;
+    if (messages === 0) throw this.#end(0, false);
+    const memory = Buffer.allocUnsafeSlow(total);
+    os.takeBatch(memory, batchResults, messages);
+    for (let index = 0, at = 0; index < messages; index++) {
+      const end = at + (batchResults[2 * index] as number);
+      this.#held.push({ data: memory.subarray(at, end), fds: [], truncated: false, credentials: undefined });
+      at = end;
+    }
+    return messages;
   }
 
   /** Keeps a message that is longer than its buffer for the next receive. */
-  #tooLong(bytes: number, parts: Parts, flags: number, ancillary: AncillaryData): SeqpacketError {
+  #tooLong(bytes: number, parts: Parts, flags: number): SeqpacketError {
+    const { fds, truncated, credentials } = this.ancillary;
     if ((flags & MSG_PEEK) !== 0) {
       os.takeSpilled(NOWHERE);
-      closeAll(ancillary.fds);
+      closeAll(fds);
     } else {
-      const data = Buffer.allocUnsafeSlow(bytes);
-      os.takeSpilled(data.subarray(copyFromParts(parts, data)));
-      this.#held = { data, fds: ancillary.fds.map(received), truncated: ancillary.truncated };
+      this.#held.push({ data: assemble(bytes, parts), fds: fds.map(received), truncated, credentials });
     }
     return this.#messageSizeError(bytes);
   }
 
   #receiveHeld(held: HeldMessage, parts: Parts, flags: number): number {
     const { data } = held;
+    this.#refuseEmpty(held);
     if (data.length > byteLength(parts) && (flags & MSG_TRUNC) === 0) {
       throw this.#messageSizeError(data.length);
     }
     copyToParts(data, parts);
-    if ((flags & MSG_PEEK) !== 0) {
-      this.ancillary = duplicates(held);
-    } else {
-      this.#held = undefined;
-      this.ancillary = { fds: held.fds.map(takeOver), truncated: held.truncated, present: true };
-    }
+    if ((flags & MSG_PEEK) !== 0) this.ancillary = duplicates(held);
+    else this.#takeHeld();
     return data.length;
+  }
+
+  #takeHeld(): void {
+    const { data, fds, truncated, credentials } = this.#held.shift() as HeldMessage;
+    this.ancillary = { fds: fds.map(takeOver), truncated, credentials, present: true };
+    this.#count(data.length);
+  }
+
+  /** Where an empty message counts as the end, throws it, once. */
+  #refuseEmpty(held: HeldMessage): void {
+    if (held.data.length > 0 || this.emptyMessages === 'deliver') return;
+    this.#held.shift();
+    for (const fd of held.fds) fd.close();
+    throw endOfFile(this.#connection.name());
   }
 
   /** The end, or an empty message that counts as the end; but the reset, once, at the very end. */
   #end(flags: number, isMessage: boolean): SeqpacketError {
     if (!this.#connection.wasReset || isMessage) return endOfFile(this.#connection.name());
-    if ((flags & MSG_PEEK) === 0) this.#connection.wasReset = false;
+    if ((flags & MSG_PEEK) === 0) this.#connection.forgetReset();
     return this.failure(-ECONNRESET);
   }
 
-  failure(errno: number): SeqpacketError {
-    return systemError('recvmsg', errno, this.#connection.name());
+  #count(bytes: number): void {
+    this.#connection.counters.messagesReceived++;
+    this.#connection.counters.bytesReceived += bytes;
   }
 
   #messageSizeError(messageSize: number): SeqpacketError {
@@ -126,15 +245,21 @@ export class Receiver {
   }
 }
 
+/** Marked messages have control messages, which recvmmsg has no room for; the end of file has none. */
+function isMessage(index: number): boolean {
+  const length = batchResults[2 * index] as number;
+  return length > 0 || ((batchResults[2 * index + 1] as number) & MSG_CTRUNC) !== 0;
+}
+
 /** What a peek gets: as many duplicates as this process can open, as the kernel has it. */
-function duplicates(held: HeldMessage): AncillaryData {
+function duplicates({ fds: originals, truncated, credentials }: HeldMessage): AncillaryData {
   const fds: number[] = [];
-  for (const { fd } of held.fds) {
+  for (const { fd } of originals) {
     const duplicate = os.dup(fd);
-    if (duplicate < 0) return { fds, truncated: true, present: true };
+    if (duplicate < 0) return { fds, truncated: true, credentials, present: true };
     fds.push(duplicate);
   }
-  return { fds, truncated: held.truncated, present: true };
+  return { fds, truncated, credentials, present: true };
 }
 
 /** Receives the data of one message; its descriptors, which nobody asked for, are closed. */
@@ -176,13 +301,7 @@ export class ReceiveWithFds implements Attempt<ReceivedWithFds> {
   try(): ReceivedWithFds | typeof WOULD_BLOCK {
     const bytesRead = this.receiver.receive(this.parts, this.flags);
     if (bytesRead === WOULD_BLOCK) return WOULD_BLOCK;
-    const { fds, truncated } = this.receiver.ancillary;
-    closeAll(fds.slice(this.maxFds));
-    return {
-      bytesRead,
-      fds: fds.slice(0, this.maxFds).map(received),
-      controlTruncated: truncated || fds.length > this.maxFds,
-    };
+    return { bytesRead, ...deliverFds(this.receiver.ancillary, this.maxFds) };
   }
 
   failure(errno: number): Error {
@@ -190,9 +309,75 @@ export class ReceiveWithFds implements Attempt<ReceivedWithFds> {
   }
 }
 
+/** A whole message, however long, with what came with it. */
+export interface Message {
+  /** The bytes; memory of its own, which nobody else writes to. */
+  data: Buffer;
+  /** The caller's to close. */
+  fds: FileDescriptor[];
+  /** Whether there were more descriptors than asked for or than this process could open. */
+  controlTruncated: boolean;
+  /** Who sent it, by the kernel, if the socket has `passCredentials`. */
+  credentials?: Credentials;
+}
+
+export class ReceiveMessage implements Attempt<Message> {
+  constructor(
+    private readonly receiver: Receiver,
+    private readonly maxFds: number,
+  ) {}
+
+  try(): Message | typeof WOULD_BLOCK {
+    const data = this.receiver.receiveWhole();
+    if (data === WOULD_BLOCK) return WOULD_BLOCK;
+    const { ancillary } = this.receiver;
+    const message: Message = { data, ...deliverFds(ancillary, this.maxFds) };
+    if (ancillary.credentials !== undefined) message.credentials = ancillary.credentials;
+    return message;
+  }
+
+  failure(errno: number): Error {
+    return this.receiver.failure(errno);
+  }
+}
+
+export class ReceiveBatch implements Attempt<Buffer[]> {
+  constructor(
+    private readonly receiver: Receiver,
+    private readonly max: number,
+  ) {}
+
+  try(): Buffer[] | typeof WOULD_BLOCK {
+    return this.receiver.receiveBatch(this.max);
+  }
+
+  failure(errno: number): Error {
+    return this.receiver.failure(errno);
+  }
+}
+
+const NO_FDS = Object.freeze<number[]>([]);
+
+/** Hands over as many descriptors as were asked for, and closes the rest. */
+function deliverFds({ fds, truncated }: AncillaryData, maxFds: number) {
+  if (fds.length === 0) return { fds: [], controlTruncated: truncated };
+  closeAll(fds.length > maxFds ? fds.slice(maxFds) : NO_FDS);
+  return {
+    fds: fds.slice(0, maxFds).map(received),
+    controlTruncated: truncated || fds.length > maxFds,
+  };
+}
+
 /** Closes descriptors that the caller did not ask for. Their own errors concern nobody here. */
 function closeAll(fds: readonly number[]): void {
   for (const fd of fds) os.close(fd);
+}
+
+/** A message that was received into parts and beyond. */
+function assemble(bytes: number, parts: Parts): Buffer {
+  const data = Buffer.allocUnsafeSlow(bytes);
+  os.takeSpilled(data.subarray(copyFromParts(parts, data)));
+  return data;
 }
 
 /** Parts without room are passed over: one may have been detached while the receive waited. */

@@ -11,14 +11,16 @@ import {
   signalOf,
 } from './arguments';
 import { BackOff, Connect } from './connecting';
-import { type Connection, markMessages } from './connection';
-import { checkNotListening, checkSeqpacket, Endpoint } from './endpoint';
+import { Connection, type Counters } from './connection';
+import { onConnect } from './diagnostics';
+import { checkSeqpacket, Endpoint, isListening } from './endpoint';
 import { AbortError, invalidState, invalidType, outOfRange, systemError } from './errors';
 import { descriptorOf, type FdSource, type FileDescriptor } from './file-descriptor';
 import {
   AF_UNIX,
   EALREADY,
   EBADF,
+  EINVAL,
   ENOTCONN,
   FIONREAD,
   SCM_MAX_FD,
@@ -27,14 +29,17 @@ import {
   SHUT_WR,
   SOCKET_TYPE,
 } from './linux';
-import { OperationQueue, READABLE, WRITABLE } from './operations';
+import { MessageIterator } from './message-iterator';
+import { OperationQueue, READABLE, WOULD_BLOCK, WRITABLE } from './operations';
 import {
   DEBUG,
   getOption,
   type Option,
+  PASS_CREDENTIALS,
   type PeerCredentials,
   RECEIVE_BUFFER_SIZE,
   REMOTE_CREDENTIALS,
+  REMOTE_PIDFD,
   REMOTE_SECURITY_LABEL,
   SEND_BUFFER_SIZE,
   setOption,
@@ -44,21 +49,38 @@ import type { PolledDescriptor } from './readiness';
 import {
   EMPTY_MESSAGES_MODES,
   type EmptyMessages,
+  MAX_BATCH,
+  type Message,
   Receive,
+  ReceiveBatch,
   type ReceivedWithFds,
+  ReceiveMessage,
   Receiver,
   ReceiveWithFds,
 } from './receiving';
-import { Send } from './sending';
+import { Send, SendMany } from './sending';
+import { readableOf, writableOf } from './web-streams';
 
 /** What belongs to a socket from when it is opened until it is closed. */
-interface Session extends Connection {
+interface Session {
+  readonly fd: number;
+  readonly connection: Connection;
   readonly receiver: Receiver;
   readonly receives: OperationQueue;
   readonly sends: OperationQueue;
   readonly connects: OperationQueue;
   readonly backOff: BackOff;
   remotePath: string | Buffer | undefined;
+}
+
+export interface ReceiveMessageOptions extends SignalOption {
+  /** How many descriptors to take at most, 0 to 253; none by default. */
+  maxFds?: number | undefined;
+}
+
+export interface ReceiveManyOptions extends SignalOption {
+  /** How many messages to receive at most; never more than 64, which is also the default. */
+  max?: number | undefined;
 }
 
 /** The options that can be set on a socket. */
@@ -71,6 +93,11 @@ export interface SettableSocketOptions {
   receiveBufferSize: number;
   /** What an empty message is: `'eof'` (the default) or `'deliver'`. */
   emptyMessages: EmptyMessages;
+  /**
+   * Whether each `Message` carries its sender's credentials (SO_PASSCRED). Linux then gives the socket an
+   * abstract name when it next sends. Messages that were sent before may carry nobody's.
+   */
+  passCredentials: boolean;
 }
 
 /** The options that can be read from a socket. */
@@ -78,14 +105,18 @@ export interface SocketOptions extends SettableSocketOptions {
   remoteCredentials: PeerCredentials;
   /** The label that a Linux security module gave the peer (SO_PEERSEC); `ENOPROTOOPT` without one. */
   remoteSecurityLabel: string;
+  /**
+   * A pidfd of the peer (SO_PEERPIDFD, Linux 6.5), which stays that process's even when its pid is given to
+   * another: pidfd_open(2). Yours to close.
+   */
+  remotePidFd: FileDescriptor;
 }
 
 const EMPTY_MESSAGES: Option<Session, EmptyMessages> = {
   get: ({ receiver }) => receiver.emptyMessages,
   set: {
     check: (value) => checkOneOf(value, 'value', EMPTY_MESSAGES_MODES),
-    apply: ({ fd, receiver }, value) => {
-      markMessages(fd, value === 'deliver');
+    apply: ({ receiver }, value) => {
       receiver.emptyMessages = value;
     },
   },
@@ -98,6 +129,8 @@ const OPTIONS = {
   remoteCredentials: REMOTE_CREDENTIALS,
   remoteSecurityLabel: REMOTE_SECURITY_LABEL,
   emptyMessages: EMPTY_MESSAGES,
+  passCredentials: PASS_CREDENTIALS,
+  remotePidFd: REMOTE_PIDFD,
 } as const;
 
 const HOW = { receive: SHUT_RD, send: SHUT_WR, both: SHUT_RDWR } as const;
@@ -119,8 +152,10 @@ export let acceptedSocket: (fd: number, localPath: string | Buffer) => Seqpacket
  * Close it, or declare it with `using`. One that is collected unclosed is closed then, with a process
  * warning.
  */
-export class SeqpacketSocket extends Endpoint {
+export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   #session: Session | undefined;
+  #readable: ReadableStream<Uint8Array> | undefined;
+  #writable: WritableStream<Uint8Array> | undefined;
 
   static {
     acceptedSocket = (fd, localPath) => {
@@ -182,6 +217,7 @@ export class SeqpacketSocket extends Endpoint {
       if (!session.connects.isEmpty) throw systemError('connect', -EALREADY, address.given);
       const connected = () => {
         session.remotePath = address.given;
+        if (onConnect.hasSubscribers) onConnect.publish({ socket: this });
       };
       return session.connects.run(new Connect(session.fd, address, connected), signal);
     } catch (error) {
@@ -246,7 +282,7 @@ export class SeqpacketSocket extends Endpoint {
     const { flags, signal } = messageOptions(options);
     const session = this.#session;
     if (session === undefined) return this.#closed('sendmsg');
-    return session.sends.run(new Send(session, parts, NO_FDS, flags), signal);
+    return session.sends.run(new Send(session.connection, parts, NO_FDS, flags), signal);
   }
 
   /**
@@ -274,14 +310,125 @@ export class SeqpacketSocket extends Endpoint {
    */
   sendWithFds(data: Buffers, fds: readonly FdSource[], options?: MessageOptions): Promise<number> {
     const parts = partsOf(data, 'data');
-    if (!Array.isArray(fds)) throw invalidType('fds', 'an instance of Array', fds);
-    if (fds.length > SCM_MAX_FD) throw outOfRange('fds.length', `<= ${SCM_MAX_FD}`, fds.length);
-    const numbers = fds.map((source, index) => descriptorOf(source, `fds[${index}]`));
+    const numbers = descriptorsOf(fds);
     const { flags, signal } = messageOptions(options);
     const session = this.#session;
     if (session === undefined) return this.#closed('sendmsg');
     if (numbers.includes(-1)) return Promise.reject(systemError('sendmsg', -EBADF, this.#peerName()));
-    return session.sends.run(new Send(session, parts, numbers, flags), signal);
+    return session.sends.run(new Send(session.connection, parts, numbers, flags), signal);
+  }
+
+  /**
+   * Receives the whole next message, however long, into memory of its own, with at most `maxFds`
+   * descriptors (none by default), which are the caller's to close.
+   *
+   * @throws (rejects) `EOF`, `ECONNRESET`, `ENOTCONN`: see {@link receive}
+   */
+  receiveMessage(options?: ReceiveMessageOptions): Promise<Message> {
+    const { maxFds, signal } = receiveMessageOptions(options);
+    const session = this.#session;
+    if (session === undefined) return this.#closed('recvmsg');
+    return session.receives.run(new ReceiveMessage(session.receiver, maxFds), signal);
+  }
+
+  /**
+   * The messages as they come, until the end of file; other errors are thrown. Breaking out leaves the
+   * socket open, and loses nothing. Descriptors are the caller's to close.
+   */
+  messages(options?: ReceiveMessageOptions): AsyncIterableIterator<Message> {
+    receiveMessageOptions(options);
+    return new MessageIterator(() => this.receiveMessage(options));
+  }
+
+  /** The data of the messages as they come; see {@link messages}. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
+    return new MessageIterator(async () => (await this.receiveMessage()).data);
+  }
+
+  /**
+   * Sends several messages, in order, with as few system calls as the kernel has room for (sendmmsg(2)), and
+   * returns how many: all. If it fails or is aborted, `messagesSent` of the error tells how many were sent.
+   */
+  sendMany(messages: readonly Buffers[], options?: SignalOption): Promise<number> {
+    if (!Array.isArray(messages)) throw invalidType('messages', 'an instance of Array', messages);
+    const parts = messages.map((message, index) => partsOf(message, `messages[${index}]`));
+    const signal = signalOf(checkOptions(options));
+    const session = this.#session;
+    if (session === undefined) return this.#closed('sendmsg');
+    return session.sends.run(new SendMany(session.connection, parts), signal);
+  }
+
+  /**
+   * Receives between one and `max` messages: those that are there, in one system call (recvmmsg(2)), or else
+   * the next one. Descriptors that came with them are closed.
+   *
+   * @throws (rejects) as {@link receive}
+   */
+  receiveMany(options?: ReceiveManyOptions): Promise<Buffer[]> {
+    const checked = checkOptions(options);
+    const max = checked.max === undefined ? MAX_BATCH : checkInteger(checked.max, 'options.max', 1);
+    const signal = signalOf(checked);
+    const session = this.#session;
+    if (session === undefined) return this.#closed('recvmsg');
+    return session.receives.run(new ReceiveBatch(session.receiver, Math.min(max, MAX_BATCH)), signal);
+  }
+
+  /**
+   * Sends one message if that is possible at once.
+   *
+   * @returns `false` if there is no room, or if other sends wait already
+   * @throws as {@link sendWithFds} rejects
+   */
+  trySend(data: Buffers, fds: readonly FdSource[] = []): boolean {
+    const parts = partsOf(data, 'data');
+    const numbers = descriptorsOf(fds);
+    const { connection, sends } = this.#opened('sendmsg');
+    if (!sends.isEmpty) return false;
+    if (numbers.includes(-1)) throw systemError('sendmsg', -EBADF, this.#peerName());
+    return new Send(connection, parts, numbers, 0).try() !== WOULD_BLOCK;
+  }
+
+  /**
+   * Receives one message if there is one.
+   *
+   * @returns its length, or `null` if there is none, or if other receives wait already
+   * @throws as {@link receive} rejects
+   */
+  tryReceive(buffer: Buffers): number | null {
+    const parts = partsOf(buffer, 'buffer');
+    const { receiver, receives } = this.#opened('recvmsg');
+    if (!receives.isEmpty) return null;
+    const bytes = new Receive(receiver, parts, 0).try();
+    return bytes === WOULD_BLOCK ? null : bytes;
+  }
+
+  /**
+   * The messages as a web stream, one chunk each; closed at the end of file. Nothing is received before it is
+   * asked for. Cancelling the stream leaves the socket open.
+   */
+  get readable(): ReadableStream<Uint8Array> {
+    this.#readable ??= readableOf(this);
+    return this.#readable;
+  }
+
+  /**
+   * A web stream whose chunks are sent as one message each; a write is done when the kernel has taken the
+   * message. Closing or aborting the stream shuts down sending. Empty chunks are left out, unless this socket
+   * has `emptyMessages: 'deliver'`.
+   */
+  get writable(): WritableStream<Uint8Array> {
+    this.#writable ??= writableOf(this);
+    return this.#writable;
+  }
+
+  /** What went through this socket since it was opened, and what waits. */
+  get counters(): Counters & { pendingSends: number; pendingReceives: number } {
+    const session = this.#opened('counters');
+    return {
+      ...session.connection.counters,
+      pendingSends: session.sends.length,
+      pendingReceives: session.receives.length,
+    };
   }
 
   override cancel(): void {
@@ -331,21 +478,25 @@ export class SeqpacketSocket extends Endpoint {
   /** @internal */
   protected override opening(descriptor: PolledDescriptor): void {
     const backOff = new BackOff();
-    const connection: Connection = { fd: descriptor.fd, name: this.#name, wasReset: false };
-    this.#session = Object.assign(connection, {
+    const connection = new Connection(descriptor.fd, this.#name);
+    this.#session = {
+      fd: descriptor.fd,
+      connection,
       receiver: new Receiver(connection),
       receives: new OperationQueue(descriptor, READABLE),
       sends: new OperationQueue(descriptor, WRITABLE),
       connects: new OperationQueue(backOff, WRITABLE),
       backOff,
       remotePath: undefined,
-    });
+    };
   }
 
   /** @internal */
   protected override closing(): void {
     this.#session?.receiver.close();
     this.#session = undefined;
+    this.#readable = undefined;
+    this.#writable = undefined;
   }
 
   /** @internal */
@@ -357,7 +508,8 @@ export class SeqpacketSocket extends Endpoint {
   /** @internal */
   protected override checkKind(fd: number): void {
     checkSeqpacket(fd);
-    checkNotListening(fd);
+    // One that listens can neither send nor receive.
+    if (isListening(fd)) throw systemError('assign', -EINVAL);
   }
 
   #opened(syscall: string): Session {
@@ -383,4 +535,17 @@ function messageOptions(options: MessageOptions | undefined): { flags: number; s
   const flags = flagsOf(checked);
   const signal = signalOf(checked);
   return signal === undefined ? { flags } : { flags, signal };
+}
+
+function receiveMessageOptions(options: ReceiveMessageOptions | undefined) {
+  const checked = checkOptions(options);
+  const maxFds =
+    checked.maxFds === undefined ? 0 : checkInteger(checked.maxFds, 'options.maxFds', 0, SCM_MAX_FD);
+  return { maxFds, signal: signalOf(checked) };
+}
+
+function descriptorsOf(fds: readonly FdSource[]): number[] {
+  if (!Array.isArray(fds)) throw invalidType('fds', 'an instance of Array', fds);
+  if (fds.length > SCM_MAX_FD) throw outOfRange('fds.length', `<= ${SCM_MAX_FD}`, fds.length);
+  return fds.map((source, index) => descriptorOf(source, `fds[${index}]`));
 }

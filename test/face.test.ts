@@ -13,7 +13,11 @@ test('the face has these names and no others', () => {
     'MessageFlag',
     'SeqpacketAcceptor',
     'SeqpacketSocket',
+    'activated',
+    'connect',
     'listen',
+    'pair',
+    'pairForChild',
   ]);
 });
 

@@ -1,0 +1,70 @@
+import { SeqpacketAcceptor } from './acceptor';
+import { checkSeqpacket, isListening } from './endpoint';
+import { invalidState, systemError } from './errors';
+import { FileDescriptor } from './file-descriptor';
+import { F_GETFD, F_SETFD, FD_CLOEXEC } from './linux';
+import { os } from './os';
+import { SeqpacketSocket } from './socket';
+
+/** A socket that this process was started with. */
+export interface ActivatedSocket {
+  /** `FileDescriptorName=` of the socket unit, `'connection'` for one of `Accept=yes`, or `'unknown'`. */
+  name: string;
+  /** If it listens. */
+  acceptor?: SeqpacketAcceptor;
+  /** If it is connected. */
+  socket?: SeqpacketSocket;
+}
+
+/** SD_LISTEN_FDS_START */
+const FIRST = 3;
+
+/**
+ * The sockets that systemd, or another service manager, passed to this process: sd_listen_fds(3). They
+ * become this process's own, close-on-exec. `LISTEN_PID`, `LISTEN_FDS` and `LISTEN_FDNAMES` are removed
+ * from the environment, so that child processes do not take them for theirs; a second call returns none.
+ *
+ * A descriptor that is no AF_UNIX + SOCK_SEQPACKET socket has neither `acceptor` nor `socket`; it stays
+ * open under its number, which is 3 plus its index.
+ *
+ * @returns none if this process was not started that way
+ * @throws `ERR_INVALID_STATE` if the environment makes no sense, `EBADF` if a descriptor is not open
+ */
+export function activated(): ActivatedSocket[] {
+  const { LISTEN_PID: pid, LISTEN_FDS: count, LISTEN_FDNAMES: names } = process.env;
+  for (const name of ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES']) delete process.env[name];
+  if (pid === undefined || count === undefined) return [];
+  if (positiveInteger('LISTEN_PID', pid) !== process.pid) return [];
+  const given = names?.split(':') ?? [];
+  const numbers = Array.from({ length: positiveInteger('LISTEN_FDS', count) }, (_, index) => FIRST + index);
+  for (const fd of numbers) setCloseOnExec(fd);
+  return numbers.map((fd, index) => ({ name: given[index] || 'unknown', ...socketOf(fd) }));
+}
+
+function positiveInteger(name: string, value: string): number {
+  if (!/^\d{1,9}$/.test(value)) throw invalidState(`${name} is not a number: ${JSON.stringify(value)}`);
+  return Number(value);
+}
+
+function setCloseOnExec(fd: number): void {
+  const flags = os.fcntl(fd, F_GETFD, 0);
+  const result = flags < 0 ? flags : os.fcntl(fd, F_SETFD, flags | FD_CLOEXEC);
+  if (result < 0) throw systemError('fcntl', result);
+}
+
+function socketOf(fd: number): Omit<ActivatedSocket, 'name'> {
+  if (!isSeqpacket(fd)) return {};
+  const descriptor = FileDescriptor.adopt(fd);
+  return isListening(fd)
+    ? { acceptor: new SeqpacketAcceptor(descriptor) }
+    : { socket: new SeqpacketSocket(descriptor) };
+}
+
+function isSeqpacket(fd: number): boolean {
+  try {
+    checkSeqpacket(fd);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,18 @@
+/**
+ * Channels of `node:diagnostics_channel`. They cost nothing while nobody listens.
+ *
+ * - `seqpacket:connect` `{ socket }`: a socket was connected
+ * - `seqpacket:accept` `{ acceptor, socket }`: a connection was accepted
+ * - `seqpacket:close` `{ endpoint }`: a socket or an acceptor is about to be closed or released
+ * - `seqpacket:error` `{ error }`: an operation failed; end of file, cancelling and aborting are no failures
+ */
+import { channel } from 'node:diagnostics_channel';
+
+export const onConnect = channel('seqpacket:connect');
+export const onAccept = channel('seqpacket:accept');
+export const onClose = channel('seqpacket:close');
+export const onError = channel('seqpacket:error');
+
+export function publishError(error: unknown): void {
+  if (onError.hasSubscribers && (error as { code?: unknown }).code !== 'EOF') onError.publish({ error });
+}
