@@ -138,6 +138,7 @@ for number in range(count):
     except OSError as error:
         say(dict(refused=errno.errorcode[error.errno]))
     for fd in own: os.close(fd)
+hear()  # the pipes to this process are among the descriptors that are counted
 `;
 
 interface Refused {
@@ -345,6 +346,7 @@ test(`${MESSAGES} messages with odd control messages`, OPTIONS, async (t) => {
     }
   }
 
+  python.tell('end');
   await receiving.end(new Random(SEED));
   await python.finished();
   t.diagnostic(JSON.stringify(outcomes));
