@@ -1,0 +1,80 @@
+/** Not run: the compiler checks that the types of the face are what they should be. */
+import type { Socket } from 'node:net';
+import {
+  type ActivatedSocket,
+  activated,
+  connect,
+  type FileDescriptor,
+  listen,
+  type Message,
+  type PeerCredentials,
+  pair,
+  pairForChild,
+  type SeqpacketAcceptor,
+  SeqpacketSocket,
+} from 'seqpacket';
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+/** Compiles only if the value has exactly that type. */
+function is<Expected>() {
+  return <Actual>(_value: Actual, _same: Same<Actual, Expected>): void => undefined;
+}
+
+export async function types(socket: SeqpacketSocket, acceptor: SeqpacketAcceptor, signal: AbortSignal) {
+  is<SeqpacketSocket>()(await connect('/path', { signal, emptyMessages: 'deliver' }), true);
+  is<SeqpacketSocket>()(await connect(Buffer.from('/path')), true);
+  is<SeqpacketAcceptor>()(listen(new URL('file:///path'), { backlog: 1, mode: 0o600, reclaim: false }), true);
+  is<SeqpacketAcceptor>()(listen('/path', { allow: { uids: [1], gids: [2] } }), true);
+  is<[SeqpacketSocket, SeqpacketSocket]>()(pair({ emptyMessages: 'eof' }), true);
+  is<[SeqpacketSocket, FileDescriptor]>()(pairForChild(), true);
+  is<ActivatedSocket[]>()(activated(), true);
+
+  is<number>()(await socket.receive(new Uint8Array(1), { flags: 2, signal }), true);
+  is<number>()(await socket.receive([Buffer.alloc(1), new DataView(new ArrayBuffer(1))]), true);
+  is<number>()(await socket.send(new Float64Array(1)), true);
+  is<number>()(
+    await socket.sendWithFds(Buffer.alloc(1), [0, { fd: 1 }, {} as Socket, socket, acceptor]),
+    true,
+  );
+  is<FileDescriptor[]>()((await socket.receiveWithFds(Buffer.alloc(1), 1)).fds, true);
+  is<Message>()(await socket.receiveMessage({ maxFds: 1, signal }), true);
+  is<Buffer[]>()(await socket.receiveMany({ max: 5, signal }), true);
+  is<number>()(await socket.sendMany([Buffer.alloc(1), [Buffer.alloc(1)]], { signal }), true);
+  is<boolean>()(socket.trySend(Buffer.alloc(1), [0]), true);
+  is<number | null>()(socket.tryReceive(Buffer.alloc(1)), true);
+  for await (const data of socket) is<Buffer>()(data, true);
+  for await (const message of socket.messages()) is<Message>()(message, true);
+  for await (const accepted of acceptor) is<SeqpacketSocket>()(accepted, true);
+  is<ReadableStream<Uint8Array>>()(socket.readable, true);
+  is<WritableStream<Uint8Array>>()(socket.writable, true);
+  is<SeqpacketSocket>()(socket.ref().unref(), true);
+
+  is<PeerCredentials>()(socket.getOption('remoteCredentials'), true);
+  is<string>()(socket.getOption('remoteSecurityLabel'), true);
+  is<FileDescriptor>()(socket.getOption('remotePidFd'), true);
+  is<number>()(socket.getOption('sendBufferSize'), true);
+  is<boolean>()(socket.getOption('passCredentials'), true);
+  is<'eof' | 'deliver'>()(socket.getOption('emptyMessages'), true);
+  is<boolean>()(acceptor.getOption('enableConnectionAborted'), true);
+  socket.setOption('sendBufferSize', 1);
+  // @ts-expect-error the value has another type
+  socket.setOption('sendBufferSize', true);
+  // @ts-expect-error it cannot be set
+  socket.setOption('remoteCredentials', {});
+  // @ts-expect-error there is no such option
+  socket.getOption('noSuchOption');
+  // @ts-expect-error text is no data
+  socket.send('text');
+  // @ts-expect-error a number is no FileDescriptor
+  new SeqpacketSocket(3);
+  // @ts-expect-error internals are not in the types
+  socket.descriptor;
+  // @ts-expect-error neither are these
+  socket.begin(3);
+
+  using first = socket;
+  await using second = acceptor;
+  using third = socket.release();
+  is<number>()(third.detach(), true);
+  return [first, second];
+}
