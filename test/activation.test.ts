@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { connect, pair, type SeqpacketSocket } from 'seqpacket';
 import { missing } from './support/programs.js';
 import { scratchPath } from './support/scratch.js';
@@ -38,9 +38,11 @@ const service = `
 /** Starts systemd's tool with the service, and gives what the service says of itself. */
 function activate(...options: string[]): { child: ChildProcess; said: Promise<Record<string, unknown>> } {
   const node = [process.execPath, '--input-type=module', '-e', service];
-  const child = spawn('systemd-socket-activate', ['--seqpacket', ...options, ...node], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+  // The tool hands down hardly any environment; sanitizers need theirs.
+  const kept = ['LD_PRELOAD', 'ASAN_OPTIONS', 'UBSAN_OPTIONS'].filter((name) => name in process.env);
+  const args = ['--seqpacket', ...kept.flatMap((name) => ['-E', name]), ...options, ...node];
+  const child = spawn('systemd-socket-activate', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  after(() => child.kill('SIGKILL'));
   let output = '';
   const said = new Promise<Record<string, unknown>>((resolve, reject) => {
     child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
