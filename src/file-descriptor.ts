@@ -105,7 +105,7 @@ export function duplicate(fd: number): number {
   return result;
 }
 
-/** The number behind a source; -1 for what is closed already. */
+/** The number behind a source; -1, which is `EBADF` to the kernel, for what is closed already. */
 export function descriptorOf(source: FdSource, name: string): number {
   if (typeof source === 'number') return checkInteger(source, name);
   const fd = numberIn(source);

@@ -314,7 +314,6 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
     const { flags, signal } = messageOptions(options);
     const session = this.#session;
     if (session === undefined) return this.#closed('sendmsg');
-    if (numbers.includes(-1)) return Promise.reject(systemError('sendmsg', -EBADF, this.#peerName()));
     return session.sends.run(new Send(session.connection, parts, numbers, flags), signal);
   }
 
@@ -384,7 +383,6 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
     const numbers = descriptorsOf(fds);
     const { connection, sends } = this.#opened('sendmsg');
     if (!sends.isEmpty) return false;
-    if (numbers.includes(-1)) throw systemError('sendmsg', -EBADF, this.#peerName());
     return new Send(connection, parts, numbers, 0).try() !== WOULD_BLOCK;
   }
 
