@@ -12,6 +12,8 @@ function lifeOf(script: string): Promise<{ ended: boolean; output: string }> {
     const acceptor = new SeqpacketAcceptor();
     acceptor.open(); acceptor.bind(path); acceptor.listen(0);
     const [a, b] = SeqpacketSocket.pair();
+    // What is forgotten is collected, and closed: that would end the waiting.
+    globalThis.keep = [acceptor, a, b];
     // Unreferenced: it fires only if something else keeps the process alive.
     setTimeout(() => { console.log('alive'); process.exit(7); }, 150).unref();
   `;
