@@ -63,7 +63,25 @@ void free_spill(struct instance *instance);
 extern const size_t spill_size;
 
 #define MAX_BATCH 64
-/* Room for a number of messages of any length, the n-th at n times the stride; NULL if there is none. */
+/* What recvmmsg tells of one message. */
+struct batch_result {
+  int32_t length;
+  int32_t flags;
+  int32_t control_length;
+  int32_t descriptors;
+};
+/* The control messages of a message come first in its slot, its data behind them. */
+#define BATCH_CONTROL 1280
+/*
+ * A control block, as src/ancillary-data.ts lays it out: two numbers, then the control messages.
+ * For sendmsg `length` says how many bytes of them there are; recvmsg fills in both.
+ */
+struct control_block {
+  uint32_t length;
+  uint32_t flags;
+  uint8_t messages[];
+};
+/* Slots for a number of messages of any length, the n-th at n times the stride; NULL if there is no room. */
 uint8_t *reserve_batch(struct instance *instance, size_t *stride, size_t *capacity);
 
 /* Every exported function, by the file that holds it. */
@@ -93,7 +111,8 @@ uint8_t *reserve_batch(struct instance *instance, size_t *stride, size_t *capaci
   X(disown)
 #define SPILL(X) \
   X(takeSpilled) \
-  X(takeBatch)
+  X(takeBatch)   \
+  X(takeBatchControl)
 #define READINESS(X) \
   X(onReady)         \
   X(pollOpen)        \

@@ -53,18 +53,36 @@ napi_value js_takeBatch(napi_env env, napi_callback_info info) {
   struct arguments arguments = read_arguments(env, info);
   size_t room, results_length, stride, capacity;
   uint8_t *target = bytes_argument(env, arguments.values[0], &room);
-  const int32_t *results = bytes_argument(env, arguments.values[1], &results_length);
+  const struct batch_result *results = bytes_argument(env, arguments.values[1], &results_length);
   size_t count = (size_t)integer_argument(env, arguments.values[2]);
   const uint8_t *batch = reserve_batch(arguments.instance, &stride, &capacity);
+  if (batch == NULL || count > capacity || count > results_length / sizeof *results) return NULL;
   size_t copied = 0;
-  for (size_t i = 0; batch != NULL && i < count && i < capacity; i++) {
-    if ((2 * i + 1) * sizeof *results >= results_length) break;
-    size_t length = (size_t)results[2 * i];
-    if (length > stride || length > room - copied) break;
-    if (length > 0) memcpy(target + copied, batch + i * stride, length);
+  for (size_t i = 0; i < count; i++) {
+    size_t length = (size_t)results[i].length;
+    if (length > stride - BATCH_CONTROL || length > room - copied) break;
+    if (length > 0) memcpy(target + copied, batch + i * stride + BATCH_CONTROL, length);
     copied += length;
   }
   if (copied > kept_resident) madvise(arguments.instance->batch, batch_size, MADV_DONTNEED);
+  return NULL;
+}
+
+/* takeBatchControl(index, results, control): the control block of one message of the last recvmmsg */
+napi_value js_takeBatchControl(napi_env env, napi_callback_info info) {
+  struct arguments arguments = read_arguments(env, info);
+  size_t index = (size_t)integer_argument(env, arguments.values[0]);
+  size_t results_length, control_length, stride, capacity;
+  const struct batch_result *results = bytes_argument(env, arguments.values[1], &results_length);
+  struct control_block *control = bytes_argument(env, arguments.values[2], &control_length);
+  const uint8_t *batch = reserve_batch(arguments.instance, &stride, &capacity);
+  if (batch == NULL || control == NULL || control_length < sizeof *control + BATCH_CONTROL) return NULL;
+  if (index >= capacity || index >= results_length / sizeof *results) return NULL;
+  size_t length = (size_t)results[index].control_length;
+  if (length > BATCH_CONTROL) return NULL;
+  control->length = (uint32_t)length;
+  control->flags = (uint32_t)results[index].flags;
+  memcpy(control->messages, batch + index * stride, length);
   return NULL;
 }
 

@@ -120,17 +120,9 @@ static int read_parts(napi_env env, napi_value value, struct iovec *parts, uint3
   return (int)count;
 }
 
-/*
- * A control block, as src/ancillary-data.ts lays it out: two numbers, then the control messages.
- * For sendmsg `length` says how many bytes of them there are; recvmsg fills in both.
- */
-struct control_block {
-  uint32_t length;
-  uint32_t flags;
-  uint8_t messages[];
-};
-
-static void own_received_descriptors(struct instance *instance, struct msghdr *message) {
+/* Returns how many there were. */
+static int own_received_descriptors(struct instance *instance, struct msghdr *message) {
+  int count = 0;
   for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL;
        header = CMSG_NXTHDR(message, header)) {
     bool carries_descriptors = header->cmsg_level == SOL_SOCKET &&
@@ -141,8 +133,10 @@ static void own_received_descriptors(struct instance *instance, struct msghdr *m
       int fd;
       memcpy(&fd, CMSG_DATA(header) + at, sizeof fd);
       own_descriptor(instance, fd);
+      count++;
     }
   }
+  return count;
 }
 
 /* recvmsg(fd, parts, control, flags): the bytes received, of which those past the parts are spilled. */
@@ -198,34 +192,42 @@ napi_value js_sendmsg(napi_env env, napi_callback_info info) {
 }
 
 /*
- * recvmmsg(fd, max, results: Int32Array, flags): the number of messages, received into the batch area.
- * Of each, `results` gets the length and the flags. Control messages are not received: MSG_CTRUNC says
- * that there were some, and the kernel lets descriptors go.
+ * recvmmsg(fd, max, results, flags): the number of messages, received into the batch area. Of each,
+ * `results` gets the length, the flags, the bytes of control messages, and the number of descriptors.
  */
 napi_value js_recvmmsg(napi_env env, napi_callback_info info) {
   struct arguments arguments = read_arguments(env, info);
   int fd = integer_argument(env, arguments.values[0]);
   size_t max = (size_t)integer_argument(env, arguments.values[1]);
   size_t length, stride, capacity;
-  int32_t *results = bytes_argument(env, arguments.values[2], &length);
+  struct batch_result *results = bytes_argument(env, arguments.values[2], &length);
   int flags = integer_argument(env, arguments.values[3]);
   uint8_t *area = reserve_batch(arguments.instance, &stride, &capacity);
   if (area == NULL) return integer_result(env, -ENOMEM);
   if (max > capacity) max = capacity;
   if (max > MAX_BATCH) max = MAX_BATCH;
-  if (results == NULL || length < 2 * max * sizeof *results) return integer_result(env, -EFAULT);
+  if (results == NULL || length < max * sizeof *results) return integer_result(env, -EFAULT);
 
   struct iovec parts[MAX_BATCH];
   struct mmsghdr messages[MAX_BATCH];
   for (size_t i = 0; i < max; i++) {
-    parts[i] = (struct iovec){.iov_base = area + i * stride, .iov_len = stride};
-    messages[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &parts[i], .msg_iovlen = 1}};
+    uint8_t *slot = area + i * stride;
+    parts[i] = (struct iovec){.iov_base = slot + BATCH_CONTROL, .iov_len = stride - BATCH_CONTROL};
+    messages[i] = (struct mmsghdr){
+        .msg_hdr = {
+            .msg_iov = &parts[i], .msg_iovlen = 1, .msg_control = slot, .msg_controllen = BATCH_CONTROL}};
   }
   int count;
   RETRY(count, recvmmsg(fd, messages, (unsigned int)max, flags, NULL));
   for (int i = 0; i < count; i++) {
-    results[2 * i] = (int32_t)messages[i].msg_len;
-    results[2 * i + 1] = messages[i].msg_hdr.msg_flags;
+    struct msghdr *message = &messages[i].msg_hdr;
+    results[i] = (struct batch_result){
+        .length = (int32_t)messages[i].msg_len,
+        .flags = message->msg_flags,
+        .control_length = (int32_t)message->msg_controllen,
+        .descriptors =
+            message->msg_controllen == 0 ? 0 : own_received_descriptors(arguments.instance, message),
+    };
   }
   return outcome(env, count);
 }

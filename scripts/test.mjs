@@ -40,7 +40,7 @@ const { status, signal } = spawnSync(
     '--test',
     '--test-reporter=spec',
     '--test-concurrency=2',
-    '--test-timeout=120000',
+    '--test-timeout=300000',
     '--expose-gc',
     ...tests,
   ],

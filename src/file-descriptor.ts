@@ -58,7 +58,9 @@ export class FileDescriptor implements Disposable {
    * @throws `EBADF`, `EMFILE`: dup(2)
    */
   static dup(source: FdSource): FileDescriptor {
-    return new FileDescriptor(duplicate(descriptorOf(source, 'source')));
+    const fd = os.dup(descriptorOf(source, 'source'));
+    if (fd < 0) throw systemError('dup', fd);
+    return new FileDescriptor(fd);
   }
 
   /** The number; -1 once closed or detached. */
@@ -96,13 +98,6 @@ export class FileDescriptor implements Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
-}
-
-/** @returns a duplicate of the descriptor; throws dup(2)'s error */
-export function duplicate(fd: number): number {
-  const result = os.dup(fd);
-  if (result < 0) throw systemError('dup', result);
-  return result;
 }
 
 /** The number behind a source; -1, which is `EBADF` to the kernel, for what is closed already. */

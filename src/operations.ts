@@ -101,7 +101,10 @@ export class OperationQueue {
 
   /** Tries the operation, or lets it wait for its turn. */
   run<T>(attempt: Attempt<T>, signal: AbortSignal | undefined): Promise<T> {
-    if (signal?.aborted) return Promise.reject(new AbortError(signal));
+    if (signal?.aborted) {
+      const error = new AbortError(signal);
+      return Promise.reject(attempt.aborted?.(error) ?? error);
+    }
     const isFirst = this.#first === undefined;
     let waits = false;
     try {
@@ -116,7 +119,7 @@ export class OperationQueue {
         publishError(error);
         return Promise.reject(error);
       }
-      attempt = new Failure(error);
+      attempt = new Failure(attempt, error);
     }
     return new Promise((resolve, reject) => {
       this.#append(new Operation(this, attempt, signal, resolve as (value: unknown) => void, reject));
@@ -167,6 +170,13 @@ export class OperationQueue {
     this.#last = operation;
   }
 
+  /** Takes an operation out before it was done. Whoever is first by that was not tried yet. */
+  leave(operation: Operation): void {
+    const wasFirst = operation === this.#first;
+    this.remove(operation);
+    if (wasFirst && this.#first !== undefined) this.#proceedNextTurn();
+  }
+
   /** Takes an operation out; nobody will try it again. */
   remove(operation: Operation): void {
     const { previous, next } = operation;
@@ -199,14 +209,17 @@ export class OperationQueue {
 
 /** An operation that has failed already, but not before those in front of it have settled. */
 class Failure implements Attempt<never> {
-  constructor(readonly error: unknown) {}
+  constructor(
+    private readonly attempt: Attempt<unknown>,
+    private readonly error: unknown,
+  ) {}
 
   try(): never {
     throw this.error;
   }
 
-  failure(): Error {
-    return this.error as Error;
+  failure(errno: number): Error {
+    return this.attempt.failure(errno);
   }
 }
 
@@ -226,7 +239,7 @@ class Operation implements Abortable {
   }
 
   abort(error: AbortError): void {
-    this.queue.remove(this);
+    this.queue.leave(this);
     this.reject(this.attempt.aborted?.(error) ?? error);
   }
 

@@ -39,8 +39,8 @@ export interface OperatingSystem {
   sendmsg(fd: number, parts: Parts, control: Uint8Array | null, flags: number): number;
   /**
    * recvmmsg(2) of at most `max` messages, into an area of the back end that holds any of them; see
-   * {@link takeBatch}. `results` gets two numbers of each: its length and its flags. Control messages are
-   * not received; MSG_CTRUNC says that there were some.
+   * {@link takeBatch}. `results` gets four numbers of each: its length, its flags, the bytes of its control
+   * messages, and how many descriptors are among them, which belong to this thread.
    */
   recvmmsg(fd: number, max: number, results: Int32Array, flags: number): number;
   /** sendmmsg(2) of messages, from one of them on; how many were sent. */
@@ -74,6 +74,8 @@ export interface OperatingSystem {
 
   /** Copies the messages of the last `recvmmsg` to the target, one behind the other. */
   takeBatch(target: Uint8Array, results: Int32Array, count: number): void;
+  /** Copies the control block of one message of the last `recvmmsg`. */
+  takeBatchControl(index: number, results: Int32Array, control: Uint8Array): void;
 
   /**
    * Names the one function of this thread that learns of readiness. It gets a descriptor and the

@@ -10,16 +10,7 @@ import { byteLength, type Parts } from './arguments';
 import type { Connection } from './connection';
 import { endOfFile, type SeqpacketError, systemError } from './errors';
 import { type FileDescriptor, received, takeOver } from './file-descriptor';
-import {
-  EAGAIN,
-  ECONNRESET,
-  EMSGSIZE,
-  MSG_CMSG_CLOEXEC,
-  MSG_CTRUNC,
-  MSG_DONTWAIT,
-  MSG_PEEK,
-  MSG_TRUNC,
-} from './linux';
+import { EAGAIN, ECONNRESET, EMSGSIZE, MSG_CMSG_CLOEXEC, MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC } from './linux';
 import { type Attempt, WOULD_BLOCK } from './operations';
 import { os } from './os';
 
@@ -39,7 +30,8 @@ const NOWHERE = new Uint8Array(0);
 
 /** The most messages that one recvmmsg receives. */
 export const MAX_BATCH = 64;
-const batchResults = new Int32Array(2 * MAX_BATCH);
+/** Of each message four numbers; see `recvmmsg` in os.ts. */
+const batchResults = new Int32Array(4 * MAX_BATCH);
 
 /** Where messages of unknown length are received, one behind the other; replaced when it is full. */
 let slab = Buffer.alloc(0);
@@ -87,7 +79,7 @@ export class Receiver {
   receiveWhole(): Buffer | typeof WOULD_BLOCK {
     const [held] = this.#held;
     if (held !== undefined) {
-      this.#refuseEmpty(held);
+      this.#refuseEmpty(held, 0);
       this.#takeHeld();
       return held.data;
     }
@@ -115,7 +107,7 @@ export class Receiver {
       if (messages.length === max || (held.data.length === 0 && this.emptyMessages === 'eof')) break;
       messages.push(held.data);
     }
-    if (messages.length === 0) this.#refuseEmpty(this.#held[0] as HeldMessage);
+    if (messages.length === 0) this.#refuseEmpty(this.#held[0] as HeldMessage, 0);
     for (const _ of messages) {
       this.#takeHeld();
       closeAll(this.ancillary.fds);
@@ -178,13 +170,14 @@ export class Receiver {
 
     let messages = 0;
     let total = 0;
-    for (; messages < count && isMessage(messages); messages++) total += batchResults[2 * messages] as number;
+    for (; messages < count && isMessage(messages); messages++) total += lengthOf(messages);
     if (messages === 0) throw this.#end(0, false);
     const memory = Buffer.allocUnsafeSlow(total);
     os.takeBatch(memory, batchResults, messages);
     for (let index = 0, at = 0; index < messages; index++) {
-      const end = at + (batchResults[2 * index] as number);
-      this.#held.push({ data: memory.subarray(at, end), fds: [], truncated: false, credentials: undefined });
+      const end = at + lengthOf(index);
+      const { fds, truncated, credentials } = ancillaryDataOf(index);
+      this.#held.push({ data: memory.subarray(at, end), fds: fds.map(received), truncated, credentials });
       at = end;
     }
     return messages;
@@ -204,7 +197,7 @@ export class Receiver {
 
   #receiveHeld(held: HeldMessage, parts: Parts, flags: number): number {
     const { data } = held;
-    this.#refuseEmpty(held);
+    this.#refuseEmpty(held, flags);
     if (data.length > byteLength(parts) && (flags & MSG_TRUNC) === 0) {
       throw this.#messageSizeError(data.length);
     }
@@ -220,11 +213,13 @@ export class Receiver {
     this.#count(data.length);
   }
 
-  /** Where an empty message counts as the end, throws it, once. */
-  #refuseEmpty(held: HeldMessage): void {
+  /** Where an empty message counts as the end, throws that, and takes the message unless it is peeked at. */
+  #refuseEmpty(held: HeldMessage, flags: number): void {
     if (held.data.length > 0 || this.emptyMessages === 'deliver') return;
-    this.#held.shift();
-    for (const fd of held.fds) fd.close();
+    if ((flags & MSG_PEEK) === 0) {
+      this.#held.shift();
+      for (const fd of held.fds) fd.close();
+    }
     throw endOfFile(this.#connection.name());
   }
 
@@ -245,10 +240,19 @@ export class Receiver {
   }
 }
 
-/** Marked messages have control messages, which recvmmsg has no room for; the end of file has none. */
+function lengthOf(index: number): number {
+  return batchResults[4 * index] as number;
+}
+
+/** Marked messages have control messages; the end of file has none. */
 function isMessage(index: number): boolean {
-  const length = batchResults[2 * index] as number;
-  return length > 0 || ((batchResults[2 * index + 1] as number) & MSG_CTRUNC) !== 0;
+  return lengthOf(index) > 0 || batchResults[4 * index + 2] !== 0;
+}
+
+function ancillaryDataOf(index: number): AncillaryData {
+  if (batchResults[4 * index + 3] === 0) return NO_ANCILLARY_DATA;
+  os.takeBatchControl(index, batchResults, incomingControl);
+  return decodeAncillaryData();
 }
 
 /** What a peek gets: as many duplicates as this process can open, as the kernel has it. */

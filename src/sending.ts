@@ -3,8 +3,7 @@ import { encodeDescriptors } from './ancillary-data';
 import { byteLength, type Parts } from './arguments';
 import type { Connection } from './connection';
 import { invalidState, systemError } from './errors';
-import { duplicate } from './file-descriptor';
-import { EAGAIN, ECONNRESET, MSG_DONTWAIT, MSG_EOR, MSG_NOSIGNAL } from './linux';
+import { EAGAIN, EBADF, ECONNRESET, MSG_DONTWAIT, MSG_EOR, MSG_NOSIGNAL } from './linux';
 import { type Attempt, NOT_DONE, WOULD_BLOCK } from './operations';
 import { os } from './os';
 
@@ -53,7 +52,7 @@ export class Send implements Attempt<number> {
     const own: number[] = [];
     this.#ownsFds = true;
     try {
-      for (const fd of this.#fds) own.push(duplicate(fd));
+      for (const fd of this.#fds) own.push(this.#duplicate(fd));
     } catch (error) {
       this.#fds = own;
       this.drop();
@@ -61,6 +60,14 @@ export class Send implements Attempt<number> {
     }
     this.#fds = own;
     this.#control = encodeDescriptors(own);
+  }
+
+  #duplicate(fd: number): number {
+    const duplicate = os.dup(fd);
+    // What is not open is refused as sendmsg would refuse it.
+    if (duplicate === -EBADF) throw this.failure(duplicate);
+    if (duplicate < 0) throw systemError('dup', duplicate);
+    return duplicate;
   }
 
   drop(): void {

@@ -353,7 +353,9 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
     const parts = messages.map((message, index) => partsOf(message, `messages[${index}]`));
     const signal = signalOf(checkOptions(options));
     const session = this.#session;
-    if (session === undefined) return this.#closed('sendmsg');
+    if (session === undefined) {
+      return Promise.reject(Object.assign(systemError('sendmsg', -EBADF), { messagesSent: 0 }));
+    }
     return session.sends.run(new SendMany(session.connection, parts), signal);
   }
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
+import { MessageFlag } from 'seqpacket';
 import { openDescriptors } from './support/descriptors.js';
 import { missing } from './support/programs.js';
 import { fillSendQueue, receiveText, socketPair } from './support/sockets.js';
@@ -113,6 +114,39 @@ test('an empty message that counts as the end splits a batch, and nothing behind
   await assert.rejects(ends.b.receive(Buffer.alloc(3)), { code: 'EOF' });
   assert.equal(await receiveText(ends.b), 'two');
   ends.b.release().close();
+});
+
+test('messages behind an empty one keep their descriptors', async () => {
+  using ends = socketPair();
+  const before = openDescriptors().size;
+  await ends.a.send(Buffer.alloc(0));
+  await ends.a.sendWithFds(Buffer.from('x'), [0, 1]);
+  await assert.rejects(ends.b.receiveMany(), { code: 'EOF' });
+  const { fds, controlTruncated } = await ends.b.receiveWithFds(Buffer.alloc(1), 2);
+  assert.deepEqual([fds.length, controlTruncated], [2, false]);
+  for (const fd of fds) fd.close();
+  assert.equal(openDescriptors().size, before);
+});
+
+test('a peek takes away nothing that a batch has fetched', async () => {
+  using ends = socketPair();
+  await ends.a.sendMany([Buffer.alloc(0), Buffer.alloc(0), Buffer.from('x')]);
+  await assert.rejects(ends.b.receiveMany(), { code: 'EOF' });
+  const flags = MessageFlag.peek;
+  for (let times = 0; times < 2; times++) {
+    await assert.rejects(ends.b.receive(Buffer.alloc(1), { flags }), { code: 'EOF' });
+  }
+  await assert.rejects(ends.b.receive(Buffer.alloc(1)), { code: 'EOF' });
+  assert.equal(await ends.b.receive(Buffer.alloc(1), { flags }), 1);
+  assert.equal(await ends.b.receive(Buffer.alloc(1)), 1);
+});
+
+test('a sendMany that is refused tells that none were sent', async () => {
+  using ends = socketPair();
+  const signal = AbortSignal.abort();
+  await assert.rejects(ends.a.sendMany(texts(2), { signal }), { code: 'ABORT_ERR', messagesSent: 0 });
+  ends.a.close();
+  await assert.rejects(ends.a.sendMany(texts(2)), { code: 'EBADF', messagesSent: 0 });
 });
 
 test('what was held back for its length is the first of a batch', async () => {

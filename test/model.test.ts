@@ -879,7 +879,7 @@ command(
     const parts = data.map((each, index) => split(each, manyLengths[index]!));
     const ticket = await world.start(() => real.sendMany(parts, { signal: abort }));
     const refused = model.session === undefined ? 'sendmsg EBADF' : abortedBefore(abort);
-    operate(refused, ticket, () => {
+    operate(refused && `${refused} after 0`, ticket, () => {
       const messages = data.map((each) => ({ data: each, files: [] }));
       const totalSent = () => real.counters.messagesSent;
       model.sends.start(new SendMany(model, messages, totalSent, ticket, abort));

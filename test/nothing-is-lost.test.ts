@@ -108,6 +108,22 @@ test('empty messages that count as the end come before the reset too', async () 
   assert.deepEqual(await outcomes([0, 1, 0]), ['EOF', 1, 'EOF', 'ECONNRESET', 'EOF']);
 });
 
+test('taking the mode of empty messages back does not bring a reset ahead', async () => {
+  const [a, b] = SeqpacketSocket.pair();
+  b.setOption('emptyMessages', 'deliver');
+  await b.send(Buffer.from('never read'));
+  await a.send(Buffer.from('one'));
+  await a.send(Buffer.alloc(0));
+  await a.send(Buffer.from('two'));
+  a.close();
+  assert.equal(await receiveText(b), 'one');
+  b.setOption('emptyMessages', 'eof');
+  await assert.rejects(receiveText(b), { code: 'EOF' });
+  assert.equal(await receiveText(b), 'two');
+  await assert.rejects(receiveText(b), { code: 'ECONNRESET' });
+  b.close();
+});
+
 test('a buffer that was detached while the receive waited costs no message', async () => {
   using ends = socketPair();
   const { buffer } = new Uint8Array(100);

@@ -1,7 +1,7 @@
 /** Ending what waits: every promise settles exactly once, and no message is lost by it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type SeqpacketAcceptor, SeqpacketSocket } from 'seqpacket';
+import { MessageFlag, type SeqpacketAcceptor, SeqpacketSocket } from 'seqpacket';
 import { scratchPath } from './support/scratch.js';
 import { fillBacklog, fillSendQueue, listeningAt, receiveText, settlesSoon } from './support/sockets.js';
 
@@ -205,6 +205,31 @@ test('an abort takes out its own operation only, and the others keep their order
   b.close();
 });
 
+test('who is first because others were aborted gets its turn', async () => {
+  const [a, b] = SeqpacketSocket.pair();
+  const controller = new AbortController();
+  const aborted = a.receive(Buffer.alloc(1), { signal: controller.signal });
+  const impatient = a.receive(Buffer.alloc(1), { flags: MessageFlag.dontWait });
+  assert.equal(await settlesSoon(impatient), false);
+  controller.abort();
+  await assert.rejects(aborted, { code: 'ABORT_ERR' });
+  await assert.rejects(impatient, { code: 'EAGAIN' });
+  a.close();
+  b.close();
+});
+
+test('a send that has failed already can still be cancelled', async () => {
+  const [a, b] = SeqpacketSocket.pair();
+  await fillSendQueue(a);
+  const waiting = a.send(Buffer.alloc(1));
+  const failed = a.sendWithFds(Buffer.alloc(1), [99_999]);
+  assert.equal(await settlesSoon(failed), false);
+  a.cancel();
+  for (const each of [waiting, failed]) await assert.rejects(each, { code: 'ECANCELED', syscall: 'sendmsg' });
+  a.close();
+  b.close();
+});
+
 test('a signal that is aborted already rejects before anything happens', async () => {
   const [a, b] = SeqpacketSocket.pair();
   const signal = AbortSignal.abort('why');
@@ -281,7 +306,10 @@ test('an operation that fails before it waits does not overtake those that wait'
   const note = (name: string) => () => order.push(name);
   const all = [
     a.send(Buffer.from('first')).then(note('first')),
-    a.sendWithFds(Buffer.from('second'), [99_999]).catch(note('second')),
+    a.sendWithFds(Buffer.from('second'), [99_999]).catch((error) => {
+      assert.equal(`${error.syscall} ${error.code}`, 'sendmsg EBADF');
+      note('second')();
+    }),
     a.send(Buffer.from('third')).then(note('third')),
   ];
   for (let i = 0; i < queued; i++) await b.receive(Buffer.alloc(64));

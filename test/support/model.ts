@@ -255,8 +255,6 @@ export abstract class Operation {
 export class OperationQueue {
   waiting: Operation[] = [];
   #place = 0;
-  /** The one that an abort of those ahead of it made the first. */
-  #leftFirst: Operation | undefined;
 
   start(operation: Operation): void {
     if (operation.ticket.outcome === undefined) {
@@ -288,9 +286,7 @@ export class OperationQueue {
 
   get owed(): Operation | undefined {
     const [first] = this.waiting;
-    // DEFECT: what is first because those ahead of it were aborted is not tried, and waits though it must not.
-    const mustNotWait = first?.isImpatient && first !== this.#leftFirst;
-    return first?.isOwed || mustNotWait ? first : undefined;
+    return first?.isOwed || first?.isImpatient ? first : undefined;
   }
 
   cancel(): void {
@@ -305,9 +301,7 @@ export class OperationQueue {
     for (const each of this.waiting.filter((operation) => operation.signal === signal)) {
       assert.deepEqual(each.ticket.outcome, failed(`ABORT_ERR: ${signal.reason}${each.suffix}`));
     }
-    const [first] = this.waiting;
     this.waiting = this.waiting.filter((each) => each.signal !== signal);
-    if (this.waiting[0] !== first) [this.#leftFirst] = this.waiting;
   }
 
   #settled({ syscall, ticket }: Operation): void {
@@ -527,8 +521,7 @@ export class Receive extends Receiving {
     const { data, files } = message;
     const isPeek = this.has(MessageFlag.peek);
     if (this.isEnd(message)) {
-      // DEFECT: a peek takes an empty message away if it was fetched by receiveMany.
-      if (!isPeek || queue === held) queue.shift();
+      if (!isPeek) queue.shift();
       return failed('recvmsg EOF');
     }
     if (data.length > this.room && !this.has(MessageFlag.truncate)) {
@@ -570,8 +563,7 @@ export class ReceiveMany extends Receiving {
       this.meetReset();
       // Messages that had to wait for room may have come one by one or together.
       if (this.#count > kernel.queue.length) return undefined;
-      // DEFECT: messages behind an empty one, which are for later receives, have lost their descriptors.
-      held.push(...kernel.queue.splice(0, this.max).map(({ data }) => ({ data, files: [] })));
+      held.push(...kernel.queue.splice(0, this.max));
     }
     const [first] = held;
     if (first === undefined) return this.end();
@@ -660,7 +652,7 @@ export class Send extends Sending {
   attempt(): Outcome | undefined {
     const { outcome } = this.ticket;
     // Descriptors are duplicated when the operation begins to wait, and may fail then.
-    if (this.#isBroken && isError(outcome, 'dup EBADF')) return outcome;
+    if (this.#isBroken && isError(outcome, 'sendmsg EBADF')) return outcome;
     const result = this.send(this.message);
     if (result === 'sent') return { value: this.message.data.length };
     if (result !== undefined) return failed(`sendmsg ${result}`);
@@ -673,11 +665,6 @@ export class Send extends Sending {
 
   override get isImpatient(): boolean {
     return this.#mayNotWait || this.#isBroken;
-  }
-
-  override get cancellation(): string {
-    // It had failed already, and only waited to say so in its turn.
-    return this.#isBroken ? 'dup EBADF' : super.cancellation;
   }
 
   override hold(): void {
