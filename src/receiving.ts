@@ -160,10 +160,11 @@ export class Receiver {
     const { fd } = this.#connection;
     // In a batch the end of file would look like as many empty messages as there is room for.
     if (!this.#connection.marksMessages) this.#connection.markMessages();
-    let count = os.recvmmsg(fd, max, batchResults, MSG_DONTWAIT);
+    const flags = MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
+    let count = os.recvmmsg(fd, max, batchResults, flags);
     if (count === -ECONNRESET) {
       this.#connection.noteReset();
-      count = os.recvmmsg(fd, max, batchResults, MSG_DONTWAIT);
+      count = os.recvmmsg(fd, max, batchResults, flags);
     }
     if (count === -EAGAIN) return WOULD_BLOCK;
     if (count < 0) throw this.failure(count);

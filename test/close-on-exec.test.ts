@@ -41,6 +41,16 @@ test('every descriptor that the library makes or receives is close-on-exec from 
   }
 });
 
+test('a descriptor that came with a batch is close-on-exec too', async () => {
+  const [a, b] = SeqpacketSocket.pair();
+  await a.send(Buffer.alloc(0));
+  await a.sendWithFds(Buffer.from('x'), [0]);
+  await assert.rejects(b.receiveMany(), { code: 'EOF' });
+  const { fds } = await b.receiveWithFds(Buffer.alloc(1), 1);
+  assert.equal(flagsOf(fds[0]!.fd) & O_CLOEXEC, O_CLOEXEC);
+  for (const each of [fds[0]!, a, b]) each.close();
+});
+
 test('a descriptor that is taken over becomes close-on-exec, one that is refused stays as it was', () => {
   const [a, b] = SeqpacketSocket.pair();
   using seqpacket = a.release();
