@@ -7,6 +7,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { FileDescriptor, SeqpacketAcceptor, SeqpacketSocket } from 'seqpacket';
 import { isOpenDescriptor } from './support/descriptors.js';
+import { missing } from './support/programs.js';
 import { scratchPath } from './support/scratch.js';
 import { connectedAt, listeningAt, receiveText } from './support/sockets.js';
 
@@ -136,7 +137,7 @@ test('a closed descriptor is refused with EBADF', () => {
   assert.throws(() => new SeqpacketAcceptor(descriptor), { code: 'EBADF' });
 });
 
-test('a blocking listener that is taken over blocks nothing', async () => {
+test('a blocking listener that is taken over blocks nothing', { skip: missing('python3') }, async () => {
   const path = scratchPath();
   using acceptor = listeningAt(path);
   const script = `
@@ -154,7 +155,9 @@ socket.send_fds(c, [b"x"], [l.fileno()])
   assert.deepEqual(await exit, [0, null]);
 });
 
-test('an adopted descriptor becomes close-on-exec and may have been blocking', async () => {
+test('an adopted descriptor becomes close-on-exec and may have been blocking', {
+  skip: missing('python3'),
+}, async () => {
   // A python3 child makes a blocking pair and passes one end of it over a socket of ours.
   const path = scratchPath();
   using acceptor = listeningAt(path);

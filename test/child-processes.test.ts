@@ -5,9 +5,12 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { pair, pairForChild } from 'seqpacket';
 import { isOpenDescriptor, openDescriptors } from './support/descriptors.js';
+import { missing } from './support/programs.js';
 import { receiveText } from './support/sockets.js';
 
-test('a python3 child has its end as descriptor 3, blocking, as it expects', async () => {
+const withPython = { skip: missing('python3') };
+
+test('a python3 child has its end as descriptor 3, blocking, as it expects', withPython, async () => {
   const before = openDescriptors().size;
   const [socket, theirs] = pairForChild();
   const script = `
@@ -75,15 +78,19 @@ test('when the child dies, that is the end of file', async () => {
   socket.close();
 });
 
-test('a socket itself goes into stdio too, for children that do not mind that it does not block', async () => {
-  const [ours, theirs] = pair();
-  const script =
-    'import socket, select; s = socket.socket(fileno=3); select.select([s], [], []); s.send(s.recv(100)[::-1])';
-  const child = spawn('python3', ['-c', script], { stdio: ['ignore', 'inherit', 'inherit', theirs.fd] });
-  assert.ok(isOpenDescriptor(theirs.fd));
-  theirs.close();
-  await ours.send(Buffer.from('abc'));
-  assert.equal(await receiveText(ours), 'cba');
-  ours.close();
-  await once(child, 'exit');
-});
+test(
+  'a socket itself goes into stdio too, for children that do not mind that it does not block',
+  withPython,
+  async () => {
+    const [ours, theirs] = pair();
+    const script =
+      'import socket, select; s = socket.socket(fileno=3); select.select([s], [], []); s.send(s.recv(100)[::-1])';
+    const child = spawn('python3', ['-c', script], { stdio: ['ignore', 'inherit', 'inherit', theirs.fd] });
+    assert.ok(isOpenDescriptor(theirs.fd));
+    theirs.close();
+    await ours.send(Buffer.from('abc'));
+    assert.equal(await receiveText(ours), 'cba');
+    ours.close();
+    await once(child, 'exit');
+  },
+);

@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { connect as connectTcp } from 'node:net';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { missing } from './support/programs.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 /** Inside the package, so that they find it by its name. */
@@ -75,7 +76,7 @@ test('migrating from node:net: before and after do the same', async () => {
   );
 });
 
-test('a child process with a socket', async () => {
+test('a child process with a socket', { skip: missing('python3') }, async () => {
   assert.equal(await start('parent.mjs').output, 'HELLO\n');
 });
 
@@ -97,7 +98,7 @@ test('restarting a server without losing a connection', async () => {
   successor.child.kill();
 });
 
-test('every program in README and docs was run', () => {
+test('every program in README and docs was run', { skip: missing('python3') }, () => {
   assert.deepEqual([...ran].sort(), [...programs.keys()].sort());
 });
 

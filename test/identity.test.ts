@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { connect, listen, pair, type SeqpacketAcceptor } from 'seqpacket';
 import { openDescriptors } from './support/descriptors.js';
 import { os } from './support/internals.js';
+import { missing } from './support/programs.js';
 import { scratchPath } from './support/scratch.js';
 import { receiveText } from './support/sockets.js';
 
@@ -23,7 +24,7 @@ function hasPidFd(): boolean {
 }
 
 test('remotePidFd is a descriptor of the peer’s process', {
-  skip: !hasPidFd() && 'needs Linux 6.5',
+  skip: hasPidFd() ? missing('python3') : 'needs Linux 6.5',
 }, async () => {
   const path = scratchPath();
   using acceptor = listen(path);
@@ -91,7 +92,7 @@ for (const [allow, admitted] of [
   });
 }
 
-const asRoot = { skip: uid !== 0 && 'needs root' };
+const asRoot = { skip: uid !== 0 ? 'needs root' : missing('python3') };
 
 /** Connects from a process of another user, and says what came of it. */
 async function visit(path: string, { uid, gid, groups }: { uid: number; gid: number; groups: number[] }) {

@@ -145,7 +145,7 @@ test('a long path can have a mode, and is reclaimed and removed like any other',
   }
 });
 
-test('the file of a dead server is reclaimed', async () => {
+test('the file of a dead server is reclaimed', { skip: missing('python3') }, async () => {
   const path = scratchPath();
   const child = spawnSync('python3', [
     '-c',
@@ -326,7 +326,9 @@ test('of two servers that start at once one wins, and the other gets EADDRINUSE'
   }
 });
 
-test('a directory that cannot be locked costs the reclaiming, nothing else', async () => {
+test('a directory that cannot be locked costs the reclaiming, nothing else', {
+  skip: missing('flock'),
+}, async () => {
   const path = scratchPath();
   const holder = spawn('flock', [dirname(path), '-c', 'echo held; sleep 60'], {
     stdio: ['ignore', 'pipe', 'ignore'],
