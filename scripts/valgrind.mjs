@@ -2,7 +2,7 @@
 // own. Slow: the interpreter is used (--jitless), which valgrind understands.
 import { run } from './native.mjs';
 
-const files = ['messages', 'descriptor-passing', 'empty-messages', 'nothing-is-cut', 'settling'];
+const files = ['messages', 'descriptor-passing', 'empty-messages', 'nothing-is-cut', 'batches'];
 
 const options = [
   '--quiet',
