@@ -58,6 +58,21 @@ test('a small message does not overtake a large one that waits', async () => {
   assert.deepEqual(order, ['large', 'small']);
 });
 
+test('who comes while there is room again goes behind those that wait', async () => {
+  using ends = socketPair();
+  await fillSendQueue(ends.a);
+  const waiting = ends.a.send(numbered(1));
+  const buffer = Buffer.alloc(64);
+  // All in one turn of the event loop, so that the one that waits has not learnt of the room yet.
+  while (ends.b.tryReceive(buffer) !== null);
+  const newcomer = ends.a.send(numbered(2));
+  for (const expected of [1, 2]) {
+    await ends.b.receive(buffer);
+    assert.equal(buffer.readInt32LE(), expected);
+  }
+  await Promise.all([waiting, newcomer]);
+});
+
 test('operations beyond the turn of the event loop keep their order too', async () => {
   using ends = socketPair();
   ends.a.setOption('sendBufferSize', 2_000_000);
