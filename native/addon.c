@@ -3,36 +3,6 @@
 
 #include <stdlib.h>
 
-struct arguments read_arguments(napi_env env, napi_callback_info info) {
-  struct arguments arguments = {0};
-  size_t count = MAX_ARGUMENTS;
-  void *instance = NULL;
-  napi_get_cb_info(env, info, &count, arguments.values, NULL, &instance);
-  arguments.instance = instance;
-  return arguments;
-}
-
-int32_t integer_argument(napi_env env, napi_value value) {
-  int32_t result = -1;
-  napi_get_value_int32(env, value, &result);
-  return result;
-}
-
-void *bytes_argument(napi_env env, napi_value value, size_t *length) {
-  void *data = NULL;
-  napi_typedarray_type type = napi_uint8_array;
-  *length = 0;
-  if (napi_get_typedarray_info(env, value, &type, length, &data, NULL, NULL) != napi_ok) return NULL;
-  if (type == napi_int32_array) *length *= sizeof(int32_t);
-  return data;
-}
-
-napi_value integer_result(napi_env env, int64_t value) {
-  napi_value result = NULL;
-  napi_create_int64(env, value, &result);
-  return result;
-}
-
 static void free_instance(napi_env env, void *data, void *hint) {
   struct instance *instance = data;
   (void)env;

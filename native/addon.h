@@ -29,8 +29,13 @@ struct instance {
 
   /* poll.c */
   napi_ref on_ready;
+  struct report *report;
   struct poll *polls;
   size_t live_polls; /* whose close callback has not run yet */
+
+  /* system-calls.c: where recvmsg puts what comes beside a message; and how much there may be. */
+  struct control_block *control;
+  size_t control_capacity;
 
   /* spill.c: where the part of a message lands that its receiver has no room for. */
   uint8_t *spill;
@@ -44,11 +49,37 @@ struct arguments {
   napi_value values[MAX_ARGUMENTS];
 };
 
-struct arguments read_arguments(napi_env env, napi_callback_info info);
-int32_t integer_argument(napi_env env, napi_value value);
+static inline struct arguments read_arguments(napi_env env, napi_callback_info info) {
+  struct arguments arguments = {0};
+  size_t count = MAX_ARGUMENTS;
+  void *instance = NULL;
+  napi_get_cb_info(env, info, &count, arguments.values, NULL, &instance);
+  arguments.instance = instance;
+  return arguments;
+}
+
+static inline int32_t integer_argument(napi_env env, napi_value value) {
+  int32_t result = -1;
+  napi_get_value_int32(env, value, &result);
+  return result;
+}
+
 /* The memory of a Uint8Array or an Int32Array; none (and length 0) for anything else. */
-void *bytes_argument(napi_env env, napi_value value, size_t *length);
-napi_value integer_result(napi_env env, int64_t value);
+static inline void *bytes_argument(napi_env env, napi_value value, size_t *length) {
+  void *data = NULL;
+  napi_typedarray_type type = napi_uint8_array;
+  *length = 0;
+  if (napi_get_typedarray_info(env, value, &type, length, &data, NULL, NULL) != napi_ok) return NULL;
+  if (type == napi_int32_array) *length *= sizeof(int32_t);
+  return data;
+}
+
+/* Lengths are those of messages and names: far below 2^31. */
+static inline napi_value integer_result(napi_env env, int64_t value) {
+  napi_value result = NULL;
+  napi_create_int32(env, (int32_t)value, &result);
+  return result;
+}
 
 void own_descriptor(struct instance *instance, int fd);
 void disown_descriptor(struct instance *instance, int fd);
@@ -57,6 +88,12 @@ void close_owned_descriptors(struct instance *instance);
 void close_all_polls(struct instance *instance);
 /* Called by poll.c when the last poll is gone after the environment began to end. */
 void environment_is_clean(struct instance *instance);
+
+/* What JavaScript and poll.c share while readiness is reported; an Int32Array in src/readiness.ts. */
+struct report {
+  int32_t active;           /* whether a report is being made */
+  int32_t keeps_loop_alive; /* whether its poll shall do that from then on */
+};
 
 bool reserve_spill(struct instance *instance);
 void free_spill(struct instance *instance);
@@ -94,6 +131,8 @@ uint8_t *reserve_batch(struct instance *instance, size_t *stride, size_t *capaci
   X(connect)            \
   X(shutdown)           \
   X(recvmsg)            \
+  X(controlBlock)       \
+  X(send)               \
   X(sendmsg)            \
   X(recvmmsg)           \
   X(sendmmsg)           \
@@ -116,7 +155,7 @@ uint8_t *reserve_batch(struct instance *instance, size_t *stride, size_t *capaci
 #define READINESS(X) \
   X(onReady)         \
   X(pollOpen)        \
-  X(pollStart)       \
+  X(pollWatch)       \
   X(pollRef)         \
   X(pollClose)
 #define EXPORTED(X) SYSTEM_CALLS(X) OWNERSHIP(X) SPILL(X) READINESS(X)

@@ -17,6 +17,8 @@ typedef void (*uv_poll_cb)(uv_poll_t *handle, int status, int events);
 /* uv_handle_type and uv_poll_event, under names of our own so that uv.h can be included beside them. */
 enum { POLL_HANDLE_TYPE = 8 };
 enum { POLL_READABLE = 1, POLL_WRITABLE = 2 };
+/* Not libuv's: it has stopped watching. */
+enum { POLL_STOPPED = 1 << 16 };
 
 #ifndef UV_H
 size_t uv_handle_size(int type);
@@ -26,6 +28,7 @@ int uv_poll_stop(uv_poll_t *handle);
 void uv_close(uv_handle_t *handle, uv_close_cb callback);
 void uv_ref(uv_handle_t *handle);
 void uv_unref(uv_handle_t *handle);
+int uv_has_ref(const uv_handle_t *handle);
 void *uv_handle_get_data(const uv_handle_t *handle);
 void uv_handle_set_data(uv_handle_t *handle, void *data);
 #endif

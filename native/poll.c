@@ -1,9 +1,7 @@
 /*
  * Readiness: one uv_poll_t per descriptor that somebody ever waited on, all reporting to one
- * JavaScript function per environment.
- *
- * A poll stays armed after it has fired, because arming costs two epoll_ctl(2) each time. If it then
- * fires for a direction that nobody waits for, it is disarmed for that direction.
+ * JavaScript function per environment. A poll goes on watching after it has fired, until it is told
+ * otherwise.
  */
 #include "addon.h"
 
@@ -18,10 +16,9 @@ struct poll {
   struct poll *next;
   struct poll *previous;
   int fd;
-  int armed;     /* the directions that libuv watches */
-  int restarted; /* those asked for since the last callback began */
-  bool closed;   /* uv_close was called */
-  bool gone;     /* libuv has let go of the handle */
+  bool restarted; /* since the last report began */
+  bool closed;    /* uv_close was called */
+  bool gone;      /* libuv has let go of the handle */
   bool collected;
 };
 
@@ -63,17 +60,17 @@ static void on_collected(napi_env env, void *data, void *hint) {
   free_if_unused(poll);
 }
 
-/* Tells JavaScript; returns the directions that somebody was waiting for. */
-static int notify(struct poll *poll, int events) {
+/* Tells JavaScript; returns whether anybody there knows the descriptor. */
+static bool notify(struct poll *poll, int events) {
   napi_env env = poll->instance->env;
   napi_value function, answer, arguments[2];
-  int32_t awaited = events;
+  bool known = true;
   napi_get_reference_value(env, poll->instance->on_ready, &function);
   napi_create_int32(env, poll->fd, &arguments[0]);
   napi_create_int32(env, events, &arguments[1]);
   napi_status status = napi_make_callback(env, NULL, function, function, 2, arguments, &answer);
   if (status == napi_ok) {
-    napi_get_value_int32(env, answer, &awaited);
+    napi_get_value_bool(env, answer, &known);
   } else {
     bool pending = false;
     napi_value error;
@@ -81,27 +78,31 @@ static int notify(struct poll *poll, int events) {
     if (pending && napi_get_and_clear_last_exception(env, &error) == napi_ok)
       napi_fatal_exception(env, error);
   }
-  return awaited;
+  return known;
+}
+
+static void keep_loop_alive(struct poll *poll, bool value) {
+  if (value) uv_ref((uv_handle_t *)poll->handle);
+  else uv_unref((uv_handle_t *)poll->handle);
 }
 
 static void on_event(uv_poll_t *handle, int status, int events) {
   struct poll *poll = uv_handle_get_data((uv_handle_t *)handle);
-  if (status < 0) {
-    /* libuv reports EPOLLERR as UV_EBADF and stops the handle: let every waiting call meet the error. */
-    events = poll->armed;
-    poll->armed = 0;
-  }
-  poll->restarted = 0;
+  struct report *report = poll->instance->report;
+  napi_env env = poll->instance->env;
+  /* libuv reports EPOLLERR as UV_EBADF and stops the handle: let every waiting call meet the error. */
+  if (status < 0) events = POLL_READABLE | POLL_WRITABLE | POLL_STOPPED;
+  poll->restarted = false;
+  report->active = 1;
+  report->keeps_loop_alive = uv_has_ref((uv_handle_t *)handle);
   napi_handle_scope scope;
-  napi_open_handle_scope(poll->instance->env, &scope);
-  int awaited = notify(poll, events);
-  napi_close_handle_scope(poll->instance->env, scope);
+  napi_open_handle_scope(env, &scope);
+  bool known = notify(poll, events);
+  napi_close_handle_scope(env, scope);
+  report->active = 0;
   if (poll->closed) return;
-  int idle = events & poll->armed & ~awaited & ~poll->restarted;
-  if (idle == 0) return;
-  poll->armed &= ~idle;
-  if (poll->armed != 0) uv_poll_start(handle, poll->armed, on_event);
-  else uv_poll_stop(handle);
+  if (!known && !poll->restarted) uv_poll_stop(handle);
+  keep_loop_alive(poll, report->keeps_loop_alive);
 }
 
 static struct poll *poll_argument(napi_env env, napi_value value) {
@@ -110,11 +111,19 @@ static struct poll *poll_argument(napi_env env, napi_value value) {
   return poll;
 }
 
-/* onReady(function (fd, events): awaited) */
+/* onReady(function (fd, events): known, report: Int32Array) */
 napi_value js_onReady(napi_env env, napi_callback_info info) {
   struct arguments arguments = read_arguments(env, info);
-  napi_create_reference(env, arguments.values[0], 1, &arguments.instance->on_ready);
-  return NULL;
+  struct instance *instance = arguments.instance;
+  size_t length;
+  struct report *report = bytes_argument(env, arguments.values[1], &length);
+  napi_ref ignored;
+  if (report == NULL || length < sizeof *report) return integer_result(env, -EFAULT);
+  /* References keep the function, and the memory that the report is in, for as long as the environment. */
+  napi_create_reference(env, arguments.values[0], 1, &instance->on_ready);
+  napi_create_reference(env, arguments.values[1], 1, &ignored);
+  instance->report = report;
+  return integer_result(env, 0);
 }
 
 /* pollOpen(fd): the poll, not started and not keeping the loop alive; or the negative errno */
@@ -146,17 +155,15 @@ napi_value js_pollOpen(napi_env env, napi_callback_info info) {
   return external;
 }
 
-/* pollStart(poll, events): watches for these too; 0 or the negative errno */
-napi_value js_pollStart(napi_env env, napi_callback_info info) {
+/* pollWatch(poll, events): watches for these, and no others; 0 or the negative errno */
+napi_value js_pollWatch(napi_env env, napi_callback_info info) {
   struct arguments arguments = read_arguments(env, info);
   struct poll *poll = poll_argument(env, arguments.values[0]);
   int events = integer_argument(env, arguments.values[1]);
   if (poll == NULL || poll->closed) return integer_result(env, -EBADF);
-  poll->restarted |= events;
-  if ((poll->armed | events) == poll->armed) return integer_result(env, 0);
-  int result = uv_poll_start(poll->handle, poll->armed | events, on_event);
-  if (result == 0) poll->armed |= events;
-  return integer_result(env, result);
+  poll->restarted = true;
+  return integer_result(
+      env, events == 0 ? uv_poll_stop(poll->handle) : uv_poll_start(poll->handle, events, on_event));
 }
 
 /* pollRef(poll, keepsLoopAlive) */
@@ -165,9 +172,7 @@ napi_value js_pollRef(napi_env env, napi_callback_info info) {
   struct poll *poll = poll_argument(env, arguments.values[0]);
   bool referenced = false;
   napi_get_value_bool(env, arguments.values[1], &referenced);
-  if (poll == NULL || poll->closed) return NULL;
-  if (referenced) uv_ref((uv_handle_t *)poll->handle);
-  else uv_unref((uv_handle_t *)poll->handle);
+  if (poll != NULL && !poll->closed) keep_loop_alive(poll, referenced);
   return NULL;
 }
 

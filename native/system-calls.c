@@ -139,24 +139,23 @@ static int own_received_descriptors(struct instance *instance, struct msghdr *me
   return count;
 }
 
-/* recvmsg(fd, parts, control, flags): the bytes received, of which those past the parts are spilled. */
+/* recvmsg(fd, parts, flags): the bytes received, of which those past the parts are spilled. */
 napi_value js_recvmsg(napi_env env, napi_callback_info info) {
   struct arguments arguments = read_arguments(env, info);
   struct iovec parts[IOV_MAX];
   int fd = integer_argument(env, arguments.values[0]);
   int count = read_parts(env, arguments.values[1], parts, IOV_MAX - 1);
-  size_t length;
-  struct control_block *control = bytes_argument(env, arguments.values[2], &length);
-  int flags = integer_argument(env, arguments.values[3]);
+  int flags = integer_argument(env, arguments.values[2]);
+  struct control_block *control = arguments.instance->control;
   if (count < 0) return integer_result(env, -EMSGSIZE);
-  if (control == NULL || length < sizeof *control) return integer_result(env, -EFAULT);
+  if (control == NULL) return integer_result(env, -EFAULT);
 
   parts[count++] = (struct iovec){.iov_base = arguments.instance->spill, .iov_len = spill_size};
   struct msghdr message = {
       .msg_iov = parts,
       .msg_iovlen = (size_t)count,
       .msg_control = control->messages,
-      .msg_controllen = length - sizeof *control,
+      .msg_controllen = arguments.instance->control_capacity,
   };
   ssize_t result;
   RETRY(result, recvmsg(fd, &message, flags));
@@ -188,6 +187,33 @@ napi_value js_sendmsg(napi_env env, napi_callback_info info) {
   }
   ssize_t result;
   RETRY(result, sendmsg(fd, &message, flags));
+  return outcome(env, result);
+}
+
+/* controlBlock(block): where every recvmsg puts what comes beside a message */
+napi_value js_controlBlock(napi_env env, napi_callback_info info) {
+  struct arguments arguments = read_arguments(env, info);
+  struct instance *instance = arguments.instance;
+  size_t length;
+  struct control_block *control = bytes_argument(env, arguments.values[0], &length);
+  if (control == NULL || length < sizeof *control + BATCH_CONTROL) return integer_result(env, -EFAULT);
+  /* The reference keeps the memory for as long as the environment. */
+  napi_ref kept;
+  if (napi_create_reference(env, arguments.values[0], 1, &kept) != napi_ok) return integer_result(env, -ENOMEM);
+  instance->control = control;
+  instance->control_capacity = length - sizeof *control;
+  return integer_result(env, 0);
+}
+
+/* send(fd, data, flags): for what is one buffer and nothing beside it, cheaper than sendmsg(2) */
+napi_value js_send(napi_env env, napi_callback_info info) {
+  struct arguments arguments = read_arguments(env, info);
+  int fd = integer_argument(env, arguments.values[0]);
+  size_t length;
+  const void *data = bytes_argument(env, arguments.values[1], &length);
+  int flags = integer_argument(env, arguments.values[2]);
+  ssize_t result;
+  RETRY(result, send(fd, data, length, flags));
   return outcome(env, result);
 }
 

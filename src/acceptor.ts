@@ -1,5 +1,5 @@
 import { type Address, bindTo } from './address';
-import { checkBoolean, checkInteger, checkOptions, type SignalOption, signalOf } from './arguments';
+import { checkBoolean, checkInteger, type SignalOption, signalOf } from './arguments';
 import { onAccept } from './diagnostics';
 import { checkSeqpacket, Endpoint } from './endpoint';
 import { type SeqpacketError, systemError } from './errors';
@@ -155,7 +155,7 @@ export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<Seqpack
    *   not listen, `EBADF` if it is not open
    */
   accept(options?: SignalOption): Promise<SeqpacketSocket> {
-    const signal = signalOf(checkOptions(options));
+    const signal = signalOf(options);
     const session = this.#session;
     if (session === undefined) return Promise.reject(systemError('accept4', -EBADF));
     return session.accepts.run(session.acceptance, signal);

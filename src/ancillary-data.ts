@@ -44,14 +44,25 @@ export const NO_ANCILLARY_DATA: AncillaryData = {
  */
 const incoming = new Int32Array(2048);
 
-/** The control block of every recvmsg in this thread; to be decoded right after the call. */
-export const incomingControl = new Uint8Array(incoming.buffer);
+let isNamed = false;
 
-/** Reads what the last recvmsg left in {@link incomingControl}. */
+/** Has what comes beside messages put where it is decoded, which has to happen right after the call. */
+export function receiveAncillaryData(): void {
+  if (isNamed) return;
+  os.controlBlock(new Uint8Array(incoming.buffer));
+  isNamed = true;
+}
+
+/** Whether the last recvmsg left any, or dropped some. */
+export function hasAncillaryData(): boolean {
+  return incoming[0] !== 0 || ((incoming[1] as number) & MSG_CTRUNC) !== 0;
+}
+
+/** Reads what the last recvmsg left. */
 export function decodeAncillaryData(): AncillaryData {
   const length = incoming[0] as number;
   const truncated = ((incoming[1] as number) & MSG_CTRUNC) !== 0;
-  if (length === 0 && !truncated) return NO_ANCILLARY_DATA;
+  if (!hasAncillaryData()) return NO_ANCILLARY_DATA;
 
   const fds: number[] = [];
   let credentials: Credentials | undefined;

@@ -18,7 +18,7 @@ export function partsOf(value: Buffers, name: string): Parts {
 }
 
 function bytesOf(value: ArrayBufferView, name: string): Uint8Array {
-  if (types.isUint8Array(value)) return value;
+  if (value instanceof Uint8Array || types.isUint8Array(value)) return value;
   if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   throw invalidType(name, 'an instance of Buffer, TypedArray, or DataView, or an array of them', value);
 }
@@ -69,8 +69,9 @@ export function checkOptions<T extends object>(options: T | undefined): T {
   return options;
 }
 
-export function signalOf(options: SignalOption): AbortSignal | undefined {
-  const { signal } = options;
+export function signalOf(options: SignalOption | undefined): AbortSignal | undefined {
+  if (options === undefined) return undefined;
+  const { signal } = checkOptions(options);
   if (signal === undefined) return undefined;
   if (!isAbortSignal(signal)) {
     throw invalidType('options.signal', 'an instance of AbortSignal', signal);
@@ -84,6 +85,8 @@ function isAbortSignal(value: unknown): value is AbortSignal {
   return typeof (value as AbortSignal).addEventListener === 'function';
 }
 
-export function flagsOf(options: MessageOptions): number {
-  return options.flags === undefined ? 0 : checkInteger(options.flags, 'options.flags');
+export function flagsOf(options: MessageOptions | undefined): number {
+  if (options === undefined) return 0;
+  const { flags } = checkOptions(options);
+  return flags === undefined ? 0 : checkInteger(flags, 'options.flags');
 }

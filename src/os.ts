@@ -31,10 +31,13 @@ export interface OperatingSystem {
   /**
    * recvmsg(2), into the parts and, past them, into an area of the back end that holds any message:
    * a result greater than the length of the parts says that it is in use; see {@link takeSpilled}.
-   * `control` is a control block (`ancillary-data.ts`), filled in by the call. Descriptors in it
-   * belong to this thread.
+   * What comes beside it is put into the {@link controlBlock}. Descriptors in it belong to this thread.
    */
-  recvmsg(fd: number, parts: Parts, control: Uint8Array, flags: number): number;
+  recvmsg(fd: number, parts: Parts, flags: number): number;
+  /** Names the control block (`ancillary-data.ts`) that every `recvmsg` of this thread fills in. */
+  controlBlock(block: Uint8Array): number;
+  /** send(2) */
+  send(fd: number, data: Uint8Array, flags: number): number;
   /** sendmsg(2), with a control block or none. */
   sendmsg(fd: number, parts: Parts, control: Uint8Array | null, flags: number): number;
   /**
@@ -74,19 +77,21 @@ export interface OperatingSystem {
 
   /** Copies the messages of the last `recvmmsg` to the target, one behind the other. */
   takeBatch(target: Uint8Array, results: Int32Array, count: number): void;
-  /** Copies the control block of one message of the last `recvmmsg`. */
-  takeBatchControl(index: number, results: Int32Array, control: Uint8Array): void;
+  /** Copies what came beside one message of the last `recvmmsg` to the {@link controlBlock}. */
+  takeBatchControl(index: number, results: Int32Array): void;
 
   /**
-   * Names the one function of this thread that learns of readiness. It gets a descriptor and the
-   * directions (1 readable, 2 writable) that it is ready for, and returns those that somebody was
-   * waiting for: the others are no longer watched.
+   * Names the one function of this thread that learns of readiness. It gets a descriptor and the directions
+   * (1 readable, 2 writable) that it is ready for, with 65536 added if the poll was stopped by an error. It
+   * returns whether it knows the descriptor: if not, the poll is stopped. While it runs, and what becomes ready
+   * to run by it, `report[0]` is 1, and `report[1]` tells whether that poll keeps the event loop alive; what
+   * is written there is done afterwards.
    */
-  onReady(callback: (fd: number, events: number) => number): void;
+  onReady(callback: (fd: number, events: number) => boolean, report: Int32Array): number;
   /** Makes a poll handle for a descriptor, watching nothing yet; or the negative errno. */
   pollOpen(fd: number): Poll | number;
-  /** Watches for these directions, besides those watched already. */
-  pollStart(poll: Poll, events: number): number;
+  /** Watches for these directions, and no others. */
+  pollWatch(poll: Poll, events: number): number;
   /** Whether the poll keeps the event loop alive; not at first. */
   pollRef(poll: Poll, keepsLoopAlive: boolean): void;
   /** Ends the poll; to be called before its descriptor is closed or given away. */

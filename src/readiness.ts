@@ -1,70 +1,106 @@
 /** Waiting for a descriptor: which queues to go on with when the event loop says that it is ready. */
 import { OwnedDescriptor } from './descriptor';
 import { systemError } from './errors';
-import { newTurn, type OperationQueue, type Waker } from './operations';
+import { newTurn, type OperationQueue, READABLE, type Waker, WRITABLE } from './operations';
 import { os, type Poll } from './os';
 
-/** Descriptors with queues that wait: held here, so that nothing is collected while it waits. */
-const waiting = new Map<number, PolledDescriptor>();
+/** By number, the descriptors with queues that wait: held here, so that nothing is collected while it waits. */
+const waiting: (PolledDescriptor | undefined)[] = [];
+
+/** Descriptors whose poll was stopped when it reported while nobody waited. */
+const stopped = new Set<number>();
+
+/** Among the directions of a report: the poll has been stopped. */
+const STOPPED = 0x10000;
+
+/** See `onReady` in os.ts. */
+const report = new Int32Array(2);
+let reported: PolledDescriptor | undefined;
 let listening = false;
 
 /**
- * An owned descriptor that can be waited on. Its poll handle is made when it is first needed, stays
- * armed from then on, and keeps the event loop alive only while a queue waits.
+ * An owned descriptor that can be waited on. Its poll handle is made when it is first needed, and keeps the
+ * event loop alive only while a queue waits. To begin and to end watching costs system calls, so it goes on
+ * watching as long as there is somebody who often waits.
  */
 export class PolledDescriptor extends OwnedDescriptor implements Waker {
   #poll: Poll | undefined;
-  #queues: OperationQueue[] = [];
+  /** The directions that are watched. */
+  #watched = 0;
+  /** The queues that wait, one for each direction. */
+  #readers: OperationQueue | undefined;
+  #writers: OperationQueue | undefined;
   #keepsLoopAlive = true;
 
   wait(queue: OperationQueue): void {
     this.#poll ??= openPoll(this.fd);
-    const result = os.pollStart(this.#poll, queue.direction);
-    if (result < 0) throw systemError('epoll_ctl', result);
-    if (this.#queues.includes(queue)) return;
-    if (this.#queues.length === 0) {
-      waiting.set(this.fd, this);
-      if (this.#keepsLoopAlive) os.pollRef(this.#poll, true);
-    }
-    this.#queues.push(queue);
+    if (stopped.size > 0 && stopped.delete(this.fd)) this.#watched = 0;
+    this.#watch(this.#poll, this.#watched | queue.direction);
+    const wasIdle = this.#isIdle;
+    if (queue.direction === READABLE) this.#readers = queue;
+    else this.#writers = queue;
+    if (!wasIdle) return;
+    waiting[this.fd] = this;
+    if (this.#keepsLoopAlive) this.#keepLoopAlive(this.#poll, true);
   }
 
   leave(queue: OperationQueue): void {
-    this.#queues = this.#queues.filter((other) => other !== queue);
-    if (this.#queues.length > 0 || this.#poll === undefined) return;
-    waiting.delete(this.fd);
-    os.pollRef(this.#poll, false);
+    if (queue.direction === READABLE) this.#readers = undefined;
+    else this.#writers = undefined;
+    if (!this.#isIdle || this.#poll === undefined) return;
+    waiting[this.fd] = undefined;
+    this.#keepLoopAlive(this.#poll, false);
+  }
+
+  get #isIdle(): boolean {
+    return this.#readers === undefined && this.#writers === undefined;
+  }
+
+  rest(queue: OperationQueue): void {
+    if (this.#poll !== undefined) this.#watch(this.#poll, this.#watched & ~queue.direction);
   }
 
   /** Whether waiting on this descriptor keeps the event loop alive. */
   set keepsLoopAlive(value: boolean) {
     this.#keepsLoopAlive = value;
-    if (this.#poll !== undefined && this.#queues.length > 0) os.pollRef(this.#poll, value);
+    if (this.#poll !== undefined && !this.#isIdle) this.#keepLoopAlive(this.#poll, value);
   }
 
-  /** @returns the directions that were waited for */
-  ready(events: number): number {
-    let awaited = 0;
-    for (const queue of this.#queues) awaited |= queue.direction;
-    for (const queue of this.#queues) {
-      if ((queue.direction & events) !== 0) queue.proceed();
-    }
-    return awaited;
+  ready(events: number): void {
+    if ((events & STOPPED) !== 0) this.#watched = 0;
+    const awaited =
+      (this.#readers === undefined ? 0 : READABLE) | (this.#writers === undefined ? 0 : WRITABLE);
+    if (this.#poll !== undefined) this.#watch(this.#poll, this.#watched & (awaited | ~events));
+    if ((events & READABLE) !== 0) this.#readers?.proceed();
+    if ((events & WRITABLE) !== 0) this.#writers?.proceed();
   }
 
   override take(): number {
     if (this.#poll !== undefined) {
-      waiting.delete(this.fd);
+      waiting[this.fd] = undefined;
+      stopped.delete(this.fd);
       os.pollClose(this.#poll);
       this.#poll = undefined;
     }
     return super.take();
   }
+
+  #watch(poll: Poll, directions: number): void {
+    if (directions === this.#watched) return;
+    const result = os.pollWatch(poll, directions);
+    if (result < 0) throw systemError('epoll_ctl', result);
+    this.#watched = directions;
+  }
+
+  #keepLoopAlive(poll: Poll, value: boolean): void {
+    if (report[0] === 1 && reported === this) report[1] = Number(value);
+    else os.pollRef(poll, value);
+  }
 }
 
 function openPoll(fd: number): Poll {
   if (!listening) {
-    os.onReady(dispatch);
+    os.onReady(dispatch, report);
     listening = true;
   }
   const poll = os.pollOpen(fd);
@@ -72,7 +108,13 @@ function openPoll(fd: number): Poll {
   return poll;
 }
 
-function dispatch(fd: number, events: number): number {
+function dispatch(fd: number, events: number): boolean {
   newTurn();
-  return waiting.get(fd)?.ready(events) ?? 0;
+  reported = waiting[fd];
+  if (reported === undefined) {
+    stopped.add(fd);
+    return false;
+  }
+  reported.ready(events);
+  return true;
 }

@@ -3,14 +3,17 @@ import {
   type AncillaryData,
   type Credentials,
   decodeAncillaryData,
-  incomingControl,
+  hasAncillaryData,
   NO_ANCILLARY_DATA,
+  receiveAncillaryData,
 } from './ancillary-data';
 import { byteLength, type Parts } from './arguments';
+import { ancillaryDataOf, looksLikeEnd, receiveBatch, takeAll, takePlain } from './batch';
 import type { Connection } from './connection';
 import { endOfFile, type SeqpacketError, systemError } from './errors';
 import { type FileDescriptor, received, takeOver } from './file-descriptor';
 import { EAGAIN, ECONNRESET, EMSGSIZE, MSG_CMSG_CLOEXEC, MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC } from './linux';
+import { freeMemory, takeMemory } from './message-memory';
 import { type Attempt, WOULD_BLOCK } from './operations';
 import { os } from './os';
 
@@ -28,15 +31,7 @@ interface HeldMessage {
 
 const NOWHERE = new Uint8Array(0);
 
-/** The most messages that one recvmmsg receives. */
-export const MAX_BATCH = 64;
-/** Of each message four numbers; see `recvmmsg` in os.ts. */
-const batchResults = new Int32Array(4 * MAX_BATCH);
-
-/** Where messages of unknown length are received, one behind the other; replaced when it is full. */
-let slab = Buffer.alloc(0);
-let slabUsed = 0;
-const SLAB_BYTES = 65_536;
+/** How much room a message of unknown length is offered at least; what is longer costs a copy. */
 const LEAST_ROOM = 4096;
 
 /** The receiving side of one socket. */
@@ -50,6 +45,7 @@ export class Receiver {
 
   constructor(connection: Connection) {
     this.#connection = connection;
+    receiveAncillaryData();
   }
 
   /** The bytes that are neither in the kernel's queue nor with the application. */
@@ -63,7 +59,7 @@ export class Receiver {
 
   /** Receives one message into the parts; throws the error; or says that there is none yet. */
   receive(parts: Parts, flags: number): number | typeof WOULD_BLOCK {
-    const [held] = this.#held;
+    const held = this.#held[0];
     if (held !== undefined) return this.#receiveHeld(held, parts, flags);
     const bytes = this.#receive(parts, flags);
     if (bytes === WOULD_BLOCK) return WOULD_BLOCK;
@@ -77,31 +73,34 @@ export class Receiver {
 
   /** Receives one message, however long, into memory of its own. */
   receiveWhole(): Buffer | typeof WOULD_BLOCK {
-    const [held] = this.#held;
+    const held = this.#held[0];
     if (held !== undefined) {
       this.#refuseEmpty(held, 0);
       this.#takeHeld();
       return held.data;
     }
-    if (slab.length - slabUsed < LEAST_ROOM) {
-      slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
-      slabUsed = 0;
-    }
-    const room = slab.subarray(slabUsed);
+    const room = freeMemory(LEAST_ROOM);
     const bytes = this.#receive(room, 0);
     if (bytes === WOULD_BLOCK) return WOULD_BLOCK;
     this.#count(bytes);
-    if (bytes > room.length) return assemble(bytes, room);
-    slabUsed += (bytes + 7) & ~7;
-    return room.subarray(0, bytes);
+    return bytes > room.length ? assemble(bytes, room) : takeMemory(bytes);
   }
 
   /** Receives 1 to `max` messages, in one system call; their descriptors are closed. */
   receiveBatch(max: number): Buffer[] | typeof WOULD_BLOCK {
-    if (this.#held.length === 0) {
-      const count = this.#fetch(max);
-      if (count === WOULD_BLOCK) return WOULD_BLOCK;
+    if (this.#held.length > 0) return this.#receiveHeldBatch(max);
+    const count = this.#receiveBatch(max);
+    if (count === WOULD_BLOCK) return WOULD_BLOCK;
+    const messages = takePlain(count);
+    if (messages === undefined) {
+      this.#holdBatch(count);
+      return this.#receiveHeldBatch(max);
     }
+    for (const { length } of messages) this.#count(length);
+    return messages;
+  }
+
+  #receiveHeldBatch(max: number): Buffer[] {
     const messages: Buffer[] = [];
     for (const held of this.#held) {
       if (messages.length === max || (held.data.length === 0 && this.emptyMessages === 'eof')) break;
@@ -138,10 +137,14 @@ export class Receiver {
   #receive(parts: Parts, flags: number): number | typeof WOULD_BLOCK {
     const { fd } = this.#connection;
     const systemFlags = flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
-    let bytes = os.recvmsg(fd, parts, incomingControl, systemFlags);
+    let bytes = os.recvmsg(fd, parts, systemFlags);
+    if (bytes > 0 && !hasAncillaryData()) {
+      this.ancillary = NO_ANCILLARY_DATA;
+      return bytes;
+    }
     if (bytes === -ECONNRESET) {
       this.#connection.noteReset();
-      bytes = os.recvmsg(fd, parts, incomingControl, systemFlags);
+      bytes = os.recvmsg(fd, parts, systemFlags);
     }
     if (bytes === -EAGAIN && (flags & MSG_DONTWAIT) === 0) return WOULD_BLOCK;
     if (bytes < 0) throw this.failure(bytes);
@@ -155,33 +158,47 @@ export class Receiver {
     return bytes;
   }
 
-  /** One recvmmsg, whose messages are held. */
-  #fetch(max: number): number | typeof WOULD_BLOCK {
+  /** One recvmmsg. */
+  #receiveBatch(max: number): number | typeof WOULD_BLOCK {
     const { fd } = this.#connection;
-    // In a batch the end of file would look like as many empty messages as there is room for.
-    if (!this.#connection.marksMessages) this.#connection.markMessages();
     const flags = MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
-    let count = os.recvmmsg(fd, max, batchResults, flags);
+    let count = receiveBatch(fd, max, flags);
     if (count === -ECONNRESET) {
       this.#connection.noteReset();
-      count = os.recvmmsg(fd, max, batchResults, flags);
+      count = receiveBatch(fd, max, flags);
     }
     if (count === -EAGAIN) return WOULD_BLOCK;
     if (count < 0) throw this.failure(count);
+    return count;
+  }
 
-    let messages = 0;
-    let total = 0;
-    for (; messages < count && isMessage(messages); messages++) total += lengthOf(messages);
-    if (messages === 0) throw this.#end(0, false);
-    const memory = Buffer.allocUnsafeSlow(total);
-    os.takeBatch(memory, batchResults, messages);
-    for (let index = 0, at = 0; index < messages; index++) {
-      const end = at + lengthOf(index);
+  /** Holds the messages of a batch; throws if there are none, but the end. */
+  #holdBatch(length: number): void {
+    const all = takeAll(length);
+    let count = length;
+    // At the end, a batch is filled up with what looks like empty messages.
+    if (looksLikeEnd(length - 1) && this.#isAtEnd()) while (count > 0 && looksLikeEnd(count - 1)) count--;
+    if (count === 0) throw this.#end(0, false);
+    for (let index = 0; index < count; index++) {
       const { fds, truncated, credentials } = ancillaryDataOf(index);
-      this.#held.push({ data: memory.subarray(at, end), fds: fds.map(received), truncated, credentials });
-      at = end;
+      this.#held.push({ data: all[index] as Buffer, fds: fds.map(received), truncated, credentials });
     }
-    return messages;
+  }
+
+  /** Whether the end of file is what comes next, and not an empty message. */
+  #isAtEnd(): boolean {
+    this.#connection.markMessages();
+    const flags = MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
+    let bytes = os.recvmsg(this.#connection.fd, NOWHERE, flags);
+    if (bytes === -ECONNRESET) {
+      this.#connection.noteReset();
+      bytes = os.recvmsg(this.#connection.fd, NOWHERE, flags);
+    }
+    if (bytes > 0) os.takeSpilled(NOWHERE);
+    if (bytes < 0) return false;
+    const { present, fds } = decodeAncillaryData();
+    closeAll(fds);
+    return bytes === 0 && !present;
   }
 
   /** Keeps a message that is longer than its buffer for the next receive. */
@@ -241,21 +258,6 @@ export class Receiver {
   }
 }
 
-function lengthOf(index: number): number {
-  return batchResults[4 * index] as number;
-}
-
-/** Marked messages have control messages; the end of file has none. */
-function isMessage(index: number): boolean {
-  return lengthOf(index) > 0 || batchResults[4 * index + 2] !== 0;
-}
-
-function ancillaryDataOf(index: number): AncillaryData {
-  if (batchResults[4 * index + 3] === 0) return NO_ANCILLARY_DATA;
-  os.takeBatchControl(index, batchResults, incomingControl);
-  return decodeAncillaryData();
-}
-
 /** What a peek gets: as many duplicates as this process can open, as the kernel has it. */
 function duplicates({ fds: originals, truncated, credentials }: HeldMessage): AncillaryData {
   const fds: number[] = [];
@@ -275,9 +277,14 @@ export class Receive implements Attempt<number> {
     private readonly flags: number,
   ) {}
 
+  get isUrgent(): boolean {
+    return (this.flags & MSG_DONTWAIT) !== 0 || this.receiver.holdsMessage;
+  }
+
   try(): number | typeof WOULD_BLOCK {
-    const bytes = this.receiver.receive(this.parts, this.flags);
-    if (bytes !== WOULD_BLOCK) closeAll(this.receiver.ancillary.fds);
+    const { receiver } = this;
+    const bytes = receiver.receive(this.parts, this.flags);
+    if (bytes !== WOULD_BLOCK && receiver.ancillary !== NO_ANCILLARY_DATA) closeAll(receiver.ancillary.fds);
     return bytes;
   }
 
@@ -302,6 +309,10 @@ export class ReceiveWithFds implements Attempt<ReceivedWithFds> {
     private readonly maxFds: number,
     private readonly flags: number,
   ) {}
+
+  get isUrgent(): boolean {
+    return (this.flags & MSG_DONTWAIT) !== 0 || this.receiver.holdsMessage;
+  }
 
   try(): ReceivedWithFds | typeof WOULD_BLOCK {
     const bytesRead = this.receiver.receive(this.parts, this.flags);
@@ -332,6 +343,10 @@ export class ReceiveMessage implements Attempt<Message> {
     private readonly maxFds: number,
   ) {}
 
+  get isUrgent(): boolean {
+    return this.receiver.holdsMessage;
+  }
+
   try(): Message | typeof WOULD_BLOCK {
     const data = this.receiver.receiveWhole();
     if (data === WOULD_BLOCK) return WOULD_BLOCK;
@@ -351,6 +366,10 @@ export class ReceiveBatch implements Attempt<Buffer[]> {
     private readonly receiver: Receiver,
     private readonly max: number,
   ) {}
+
+  get isUrgent(): boolean {
+    return this.receiver.holdsMessage;
+  }
 
   try(): Buffer[] | typeof WOULD_BLOCK {
     return this.receiver.receiveBatch(this.max);

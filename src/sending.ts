@@ -10,7 +10,40 @@ import { os } from './os';
 /** The most messages that one sendmmsg sends. */
 const MAX_BATCH = 64;
 
+/** MSG_EOR marks where the message ends, which other systems than Linux need to be told. */
+const SENDING_FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR;
+
+/** Sends one message. */
 export class Send implements Attempt<number> {
+  /** The length that it had when it began to wait. */
+  private length = -1;
+
+  constructor(
+    private readonly connection: Connection,
+    private readonly parts: Parts,
+    private readonly flags: number,
+  ) {}
+
+  try(): number | typeof WOULD_BLOCK {
+    const { connection, parts, flags } = this;
+    if (this.length !== -1 && byteLength(parts) !== this.length) throw detached();
+    const sent = Array.isArray(parts)
+      ? os.sendmsg(connection.fd, parts, null, flags | SENDING_FLAGS)
+      : os.send(connection.fd, parts as Uint8Array, flags | SENDING_FLAGS);
+    return outcome(connection, sent, flags);
+  }
+
+  failure(errno: number): Error {
+    return sendingFailure(this.connection, errno);
+  }
+
+  hold(): void {
+    this.length = byteLength(this.parts);
+  }
+}
+
+/** Sends one message with descriptors, which stay the caller's. */
+export class SendWithFds implements Attempt<number> {
   readonly #connection: Connection;
   readonly #parts: Parts;
   readonly #length: number;
@@ -19,7 +52,6 @@ export class Send implements Attempt<number> {
   #fds: readonly number[];
   #ownsFds = false;
 
-  /** @param fds descriptors to pass, which stay the caller's */
   constructor(connection: Connection, parts: Parts, fds: readonly number[], flags: number) {
     this.#connection = connection;
     this.#parts = parts;
@@ -30,17 +62,10 @@ export class Send implements Attempt<number> {
   }
 
   try(): number | typeof WOULD_BLOCK {
-    if (byteLength(this.#parts) !== this.#length) {
-      throw detached();
-    }
-    // MSG_EOR marks where the message ends, which other systems than Linux need to be told.
-    const flags = this.#flags | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR;
-    const sent = os.sendmsg(this.#connection.fd, this.#parts, this.#control, flags);
-    if (sent === -EAGAIN && (this.#flags & MSG_DONTWAIT) === 0) return WOULD_BLOCK;
-    if (sent < 0) throw this.failure(sent);
-    this.#connection.counters.messagesSent++;
-    this.#connection.counters.bytesSent += sent;
-    return sent;
+    if (byteLength(this.#parts) !== this.#length) throw detached();
+    const { fd } = this.#connection;
+    const sent = os.sendmsg(fd, this.#parts, this.#control, this.#flags | SENDING_FLAGS);
+    return outcome(this.#connection, sent, this.#flags);
   }
 
   failure(errno: number): Error {
@@ -76,34 +101,55 @@ export class Send implements Attempt<number> {
   }
 }
 
+/** What came of sending one message: its length, or that it has to wait, or the error. */
+function outcome(connection: Connection, sent: number, flags: number): number | typeof WOULD_BLOCK {
+  if (sent === -EAGAIN && (flags & MSG_DONTWAIT) === 0) return WOULD_BLOCK;
+  if (sent < 0) throw sendingFailure(connection, sent);
+  connection.counters.messagesSent++;
+  connection.counters.bytesSent += sent;
+  return sent;
+}
+
 /** Several messages, with as few system calls as the kernel has room for. */
 export class SendMany implements Attempt<number> {
   readonly #connection: Connection;
   readonly #messages: readonly Parts[];
-  readonly #lengths: readonly number[];
+  /** The lengths that they had when they began to wait. */
+  #lengths: readonly number[] | undefined;
   #sent = 0;
 
   constructor(connection: Connection, messages: readonly Parts[]) {
     this.#connection = connection;
     this.#messages = messages;
-    this.#lengths = messages.map(byteLength);
   }
 
   try(): number | typeof WOULD_BLOCK | typeof NOT_DONE {
     const { fd, counters } = this.#connection;
     const messages = this.#messages;
-    if (this.#sent === messages.length) return this.#sent;
-    // All that one system call may take.
-    for (let i = this.#sent; i < Math.min(this.#sent + MAX_BATCH, messages.length); i++) {
-      if (byteLength(messages[i] as Parts) !== this.#lengths[i]) throw this.#noting(detached());
-    }
-    const sent = os.sendmmsg(fd, messages, this.#sent, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR);
+    const start = this.#sent;
+    if (start === messages.length) return start;
+    if (this.#lengths !== undefined) this.#checkLengths(this.#lengths);
+    const sent = os.sendmmsg(fd, messages, start, SENDING_FLAGS);
     if (sent === -EAGAIN) return WOULD_BLOCK;
     if (sent < 0) throw this.failure(sent);
-    for (let i = 0; i < sent; i++) counters.bytesSent += this.#lengths[this.#sent + i] as number;
+    this.#sent = start + sent;
+    let bytes = 0;
+    for (let i = start; i < this.#sent; i++) bytes += byteLength(messages[i] as Parts);
+    counters.bytesSent += bytes;
     counters.messagesSent += sent;
-    this.#sent += sent;
     return this.#sent === messages.length ? this.#sent : NOT_DONE;
+  }
+
+  hold(): void {
+    this.#lengths = this.#messages.map(byteLength);
+  }
+
+  /** Of all that one system call may take. */
+  #checkLengths(lengths: readonly number[]): void {
+    const end = Math.min(this.#sent + MAX_BATCH, lengths.length);
+    for (let i = this.#sent; i < end; i++) {
+      if (byteLength(this.#messages[i] as Parts) !== lengths[i]) throw this.#noting(detached());
+    }
   }
 
   failure(errno: number): Error {

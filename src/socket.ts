@@ -10,6 +10,7 @@ import {
   type SignalOption,
   signalOf,
 } from './arguments';
+import { MAX_BATCH } from './batch';
 import { BackOff, Connect } from './connecting';
 import { Connection, type Counters } from './connection';
 import { onConnect } from './diagnostics';
@@ -49,7 +50,6 @@ import type { PolledDescriptor } from './readiness';
 import {
   EMPTY_MESSAGES_MODES,
   type EmptyMessages,
-  MAX_BATCH,
   type Message,
   Receive,
   ReceiveBatch,
@@ -58,7 +58,7 @@ import {
   Receiver,
   ReceiveWithFds,
 } from './receiving';
-import { Send, SendMany } from './sending';
+import { Send, SendMany, SendWithFds } from './sending';
 import { readableOf, writableOf } from './web-streams';
 
 /** What belongs to a socket from when it is opened until it is closed. */
@@ -135,8 +135,6 @@ const OPTIONS = {
 
 const HOW = { receive: SHUT_RD, send: SHUT_WR, both: SHUT_RDWR } as const;
 
-const NO_FDS: readonly number[] = [];
-
 /** Makes a socket of an accepted descriptor; for the acceptor. */
 export let acceptedSocket: (fd: number, localPath: string | Buffer) => SeqpacketSocket;
 
@@ -209,7 +207,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    */
   connect(path: SocketPath, options?: SignalOption): Promise<void> {
     const address = parseAddress(path);
-    const signal = signalOf(checkOptions(options));
+    const signal = signalOf(options);
     if (signal?.aborted) return Promise.reject(new AbortError(signal));
     try {
       if (!this.isOpen) this.open();
@@ -264,7 +262,8 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    */
   receive(buffer: Buffers, options?: MessageOptions): Promise<number> {
     const parts = partsOf(buffer, 'buffer');
-    const { flags, signal } = messageOptions(options);
+    const flags = flagsOf(options);
+    const signal = signalOf(options);
     const session = this.#session;
     if (session === undefined) return this.#closed('recvmsg');
     return session.receives.run(new Receive(session.receiver, parts, flags), signal);
@@ -279,10 +278,11 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    */
   send(data: Buffers, options?: MessageOptions): Promise<number> {
     const parts = partsOf(data, 'data');
-    const { flags, signal } = messageOptions(options);
+    const flags = flagsOf(options);
+    const signal = signalOf(options);
     const session = this.#session;
     if (session === undefined) return this.#closed('sendmsg');
-    return session.sends.run(new Send(session.connection, parts, NO_FDS, flags), signal);
+    return session.sends.run(new Send(session.connection, parts, flags), signal);
   }
 
   /**
@@ -295,7 +295,8 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   receiveWithFds(buffer: Buffers, maxFds: number, options?: MessageOptions): Promise<ReceivedWithFds> {
     const parts = partsOf(buffer, 'buffer');
     checkInteger(maxFds, 'maxFds', 0, SCM_MAX_FD);
-    const { flags, signal } = messageOptions(options);
+    const flags = flagsOf(options);
+    const signal = signalOf(options);
     const session = this.#session;
     if (session === undefined) return this.#closed('recvmsg');
     return session.receives.run(new ReceiveWithFds(session.receiver, parts, maxFds, flags), signal);
@@ -311,10 +312,11 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   sendWithFds(data: Buffers, fds: readonly FdSource[], options?: MessageOptions): Promise<number> {
     const parts = partsOf(data, 'data');
     const numbers = descriptorsOf(fds);
-    const { flags, signal } = messageOptions(options);
+    const flags = flagsOf(options);
+    const signal = signalOf(options);
     const session = this.#session;
     if (session === undefined) return this.#closed('sendmsg');
-    return session.sends.run(new Send(session.connection, parts, numbers, flags), signal);
+    return session.sends.run(new SendWithFds(session.connection, parts, numbers, flags), signal);
   }
 
   /**
@@ -351,7 +353,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   sendMany(messages: readonly Buffers[], options?: SignalOption): Promise<number> {
     if (!Array.isArray(messages)) throw invalidType('messages', 'an instance of Array', messages);
     const parts = messages.map((message, index) => partsOf(message, `messages[${index}]`));
-    const signal = signalOf(checkOptions(options));
+    const signal = signalOf(options);
     const session = this.#session;
     if (session === undefined) {
       return Promise.reject(Object.assign(systemError('sendmsg', -EBADF), { messagesSent: 0 }));
@@ -385,7 +387,9 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
     const numbers = descriptorsOf(fds);
     const { connection, sends } = this.#opened('sendmsg');
     if (!sends.isEmpty) return false;
-    return new Send(connection, parts, numbers, 0).try() !== WOULD_BLOCK;
+    const attempt =
+      numbers.length === 0 ? new Send(connection, parts, 0) : new SendWithFds(connection, parts, numbers, 0);
+    return attempt.try() !== WOULD_BLOCK;
   }
 
   /**
@@ -528,13 +532,6 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
     const { remotePath } = this;
     return remotePath.length > 0 ? remotePath : this.localPath;
   }
-}
-
-function messageOptions(options: MessageOptions | undefined): { flags: number; signal?: AbortSignal } {
-  const checked = checkOptions(options);
-  const flags = flagsOf(checked);
-  const signal = signalOf(checked);
-  return signal === undefined ? { flags } : { flags, signal };
 }
 
 function receiveMessageOptions(options: ReceiveMessageOptions | undefined) {

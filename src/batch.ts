@@ -1,0 +1,60 @@
+/** What one recvmmsg(2) has received: to be taken before the next one. */
+import { type AncillaryData, decodeAncillaryData, NO_ANCILLARY_DATA } from './ancillary-data';
+import { allocateMemory } from './message-memory';
+import { os } from './os';
+
+/** The most messages that one recvmmsg receives. */
+export const MAX_BATCH = 64;
+
+/** Of each message four numbers: see `recvmmsg` in os.ts. */
+const LENGTH = 0;
+const CONTROL_LENGTH = 2;
+const DESCRIPTORS = 3;
+const NUMBERS = 4;
+const results = new Int32Array(NUMBERS * MAX_BATCH);
+
+/** @returns the number of messages, or the negative errno */
+export function receiveBatch(fd: number, max: number, flags: number): number {
+  return os.recvmmsg(fd, max, results, flags);
+}
+
+/** The messages, if there are no descriptors with them and none is empty. */
+export function takePlain(count: number): Buffer[] | undefined {
+  let total = 0;
+  for (let at = 0; at < NUMBERS * count; at += NUMBERS) {
+    const length = results[at + LENGTH] as number;
+    if (length === 0 || results[at + DESCRIPTORS] !== 0) return undefined;
+    total += length;
+  }
+  return takeData(count, total);
+}
+
+/** The data of all messages. */
+export function takeAll(count: number): Buffer[] {
+  let total = 0;
+  for (let index = 0; index < count; index++) total += results[NUMBERS * index + LENGTH] as number;
+  return takeData(count, total);
+}
+
+/** Whether it looks like the end of file: empty, with nothing beside it. */
+export function looksLikeEnd(index: number): boolean {
+  return results[NUMBERS * index + LENGTH] === 0 && results[NUMBERS * index + CONTROL_LENGTH] === 0;
+}
+
+export function ancillaryDataOf(index: number): AncillaryData {
+  if (results[NUMBERS * index + DESCRIPTORS] === 0) return NO_ANCILLARY_DATA;
+  os.takeBatchControl(index, results);
+  return decodeAncillaryData();
+}
+
+function takeData(count: number, total: number): Buffer[] {
+  const memory = allocateMemory(total);
+  os.takeBatch(memory, results, count);
+  const messages: Buffer[] = [];
+  for (let index = 0, start = 0; index < count; index++) {
+    const end = start + (results[NUMBERS * index + LENGTH] as number);
+    messages.push(memory.subarray(start, end));
+    start = end;
+  }
+  return messages;
+}
