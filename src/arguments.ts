@@ -12,6 +12,7 @@ export type Parts = Uint8Array | readonly Uint8Array[];
 const INT32_MAX = 0x7fffffff;
 
 export function partsOf(value: Buffers, name: string): Parts {
+  if (value instanceof Uint8Array) return value;
   if (!Array.isArray(value)) return bytesOf(value as ArrayBufferView, name);
   if (value.length >= IOV_MAX) throw outOfRange(`${name}.length`, `< ${IOV_MAX}`, value.length);
   return value.map((part, index) => bytesOf(part, `${name}[${index}]`));
@@ -21,6 +22,16 @@ function bytesOf(value: ArrayBufferView, name: string): Uint8Array {
   if (value instanceof Uint8Array || types.isUint8Array(value)) return value;
   if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   throw invalidType(name, 'an instance of Buffer, TypedArray, or DataView, or an array of them', value);
+}
+
+/** As {@link partsOf}, for each of an array of messages. */
+export function messagesOf(values: readonly Buffers[], name: string): Parts[] {
+  const messages: Parts[] = [];
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index] as Buffers;
+    messages.push(value instanceof Uint8Array ? value : partsOf(value, `${name}[${index}]`));
+  }
+  return messages;
 }
 
 export function byteLength(parts: Parts): number {

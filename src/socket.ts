@@ -6,6 +6,7 @@ import {
   checkOptions,
   flagsOf,
   type MessageOptions,
+  messagesOf,
   partsOf,
   type SignalOption,
   signalOf,
@@ -352,7 +353,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    */
   sendMany(messages: readonly Buffers[], options?: SignalOption): Promise<number> {
     if (!Array.isArray(messages)) throw invalidType('messages', 'an instance of Array', messages);
-    const parts = messages.map((message, index) => partsOf(message, `messages[${index}]`));
+    const parts = messagesOf(messages, 'messages');
     const signal = signalOf(options);
     const session = this.#session;
     if (session === undefined) {
