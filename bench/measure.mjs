@@ -1,0 +1,148 @@
+// One run: two processes, each pinned to a CPU, and what they report.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, rmSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { npmPeers, scratch } from './prepare.mjs';
+
+const TIMEOUT_MS = 60_000;
+/** A run that had less of its CPU than this, because somebody else had it, is done again. */
+const LEAST_SHARE = 0.93;
+const TRIES = 3;
+
+let runs = 0;
+
+/** A program on one CPU that reports lines of JSON. */
+class Program {
+  report = {};
+  #child;
+  #ready;
+  #stderr = '';
+  #ended;
+
+  constructor(command, cpu) {
+    this.#child = spawn('taskset', ['-c', String(cpu), ...command], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, SEQPACKET_BENCH_PEERS: npmPeers },
+    });
+    this.#child.stderr.setEncoding('utf8').on('data', (text) => {
+      this.#stderr += text;
+    });
+    this.#ended = once(this.#child, 'close').then(([code, signal]) => ({ code, signal }));
+    this.#ready = new Promise((resolve) => {
+      createInterface(this.#child.stdout).on('line', (line) => {
+        const values = JSON.parse(line);
+        if (values.ready) resolve();
+        else Object.assign(this.report, values);
+      });
+    });
+  }
+
+  /** Waits until it listens. */
+  ready() {
+    return this.#orTimeout(Promise.race([this.#ready, this.ended()]));
+  }
+
+  /** Waits until it has ended, without an error. */
+  async ended() {
+    const { code, signal } = await this.#orTimeout(this.#ended);
+    if (code === 0) return;
+    const [program, ...args] = this.#child.spawnargs.slice(3);
+    const said =
+      this.#stderr
+        .trim()
+        .split('\n')
+        .find((line) => /\S*Error|:/.test(line)) ?? '';
+    throw new Error(`${program} ${args.join(' ')} ended with ${signal ?? code}: ${said}`);
+  }
+
+  kill() {
+    this.#child.kill('SIGKILL');
+    return this.#ended;
+  }
+
+  async #orTimeout(promise) {
+    let timer;
+    const timeout = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`${this.#child.spawnargs[3]} took too long`)), TIMEOUT_MS);
+    });
+    return await Promise.race([promise, timeout]).finally(() => clearTimeout(timer));
+  }
+}
+
+/**
+ * Starts the server and then the client, and waits until both have reported.
+ *
+ * @param server, client their commands, and what they are told; no server if the client starts it
+ * @param endless whether the server has nothing to report and goes on until it is killed
+ * @param conditions `cpus` are those of the server and of the client
+ */
+async function run(server, client, { cpus, warmUp, measure }, endless = false) {
+  const path = `${scratch}/${process.pid}-${runs++}.socket`;
+  const programs = [];
+  const start = ({ command, size, variants = [] }, cpu) => {
+    programs.push(new Program([...command, path, size, warmUp, measure, ...variants].map(String), cpu));
+    return programs.at(-1);
+  };
+  try {
+    const serving = server.command && start(server, cpus[0]);
+    await serving?.ready();
+    const before = idleSeconds(cpus[1]);
+    const calling = start(client, cpus[1]);
+    // Who fails first knows why.
+    await (endless ? calling.ended() : Promise.all([calling.ended(), serving?.ended()]));
+    const idle = idleSeconds(cpus[1]) - before;
+    return { server: serving?.report ?? {}, client: calling.report, idle };
+  } finally {
+    for (const program of programs) await program.kill();
+    rmSync(path, { force: true });
+  }
+}
+
+/** How long a CPU has had nothing to do, by the kernel's ticks of 10 ms. */
+function idleSeconds(cpu) {
+  const [, , , , idle, ioWait] = new RegExp(`^cpu${cpu} .*$`, 'm')
+    .exec(readFileSync('/proc/stat', 'utf8'))[0]
+    .split(' ');
+  return (Number(idle) + Number(ioWait)) / 100;
+}
+
+/**
+ * One run of one contestant: messages (or whatever is counted) per second, and the CPU time of both processes
+ * for each. A run that others have disturbed is done again; if all were, the least disturbed counts.
+ */
+export async function measureRate({ server, client, size, variants, endless }, conditions) {
+  let best;
+  for (let tries = 0; tries < TRIES; tries++) {
+    const reports = await run(
+      { command: server, size, variants },
+      { command: client, size, variants },
+      conditions,
+      endless,
+    );
+    const { messages, seconds } = { ...reports.client, ...reports.server };
+    if (!(messages > 0 && seconds > 0)) throw new Error(`${client.join(' ')} reported nothing`);
+    const cpuSeconds = reports.client.cpuSeconds + (reports.server.cpuSeconds ?? Number.NaN);
+    const share = cpuSeconds / seconds;
+    const result = {
+      perSecond: messages / seconds,
+      cpuMicroseconds: (cpuSeconds / messages) * 1e6,
+      share,
+    };
+    if (best === undefined || share > best.share) best = result;
+    const disturbed =
+      share < LEAST_SHARE && reports.idle < 0.1 * seconds && conditions.cpus[0] === conditions.cpus[1];
+    if (!disturbed) break;
+  }
+  return best;
+}
+
+/** Opened before anything is measured, so that code and tables are there. */
+const FIRST_CONNECTIONS = 200;
+
+/** What idle connections cost the process that has accepted them. The other ends are another process's. */
+export async function measureIdle({ server, client, size }, { cpus }) {
+  const serverRun = { command: server, size, variants: [FIRST_CONNECTIONS] };
+  const clientRun = { command: client, size: size + FIRST_CONNECTIONS };
+  return (await run(serverRun, clientRun, { cpus, warmUp: 0, measure: 0 })).server;
+}

@@ -1,0 +1,123 @@
+// Measures this package, its peers and the limit, and prints tables. See README.md; `--help` tells the options.
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import { absentees } from './contestants.mjs';
+import { describeMachine } from './machine.mjs';
+import { plot } from './plot.mjs';
+import { compileLimit } from './prepare.mjs';
+import { Progress } from './progress.mjs';
+import { report, writeDocument } from './report.mjs';
+import { works } from './works.mjs';
+
+const HELP = `npm run bench -- [options]
+
+  --quick        fewer sizes, connections and rounds, shorter runs: a minute in all
+  --only NAME    only this suite, or group of a suite; may be repeated
+  --rounds N     how often everything is measured (5; quick: 2)
+  --cpu N        the CPU to which both processes are pinned (the last)
+  --json FILE    writes every measurement there
+  --svg FILE     writes the plot there
+  --docs         writes tables and plot into docs/
+  --list         names the suites and their groups
+`;
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string', multiple: true },
+    rounds: { type: 'string' },
+    cpu: { type: 'string', default: String(availableParallelism() - 1) },
+    json: { type: 'string' },
+    svg: { type: 'string' },
+    docs: { type: 'boolean', default: false },
+    list: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+if (options.help) {
+  process.stdout.write(HELP);
+  process.exit();
+}
+
+const selected = works(options.quick).filter(
+  ({ suite, name }) =>
+    options.only === undefined || options.only.some((only) => only === suite || only === name),
+);
+if (options.list) {
+  for (const { suite, name, title } of selected)
+    console.log(`${suite.padEnd(12)} ${name.padEnd(20)} ${title}`);
+  process.exit();
+}
+if (selected.length === 0) {
+  console.error(`There is no ${options.only}; --list names what there is`);
+  process.exit(1);
+}
+
+const rounds = positiveInteger('rounds', options.rounds ?? (options.quick ? '2' : '5'));
+const cpu = Number(options.cpu);
+const otherCpu = cpu === 0 ? availableParallelism() - 1 : 0;
+const conditions = {
+  cpus: [cpu, cpu],
+  bothCpus: [cpu, otherCpu],
+  ...(options.quick ? { warmUp: 100, measure: 100 } : { warmUp: 150, measure: 300 }),
+};
+
+function positiveInteger(name, text) {
+  if (/^[1-9]\d*$/.test(text)) return Number(text);
+  console.error(`--${name} must be a positive integer`);
+  process.exit(1);
+}
+
+console.error('Compiling, installing the peers …');
+compileLimit();
+const absent = absentees();
+// This process does nothing while others are measured; but not even that on their CPU.
+if (availableParallelism() > 1) spawnSync('taskset', ['-apc', String(otherCpu), String(process.pid)]);
+
+/** By group and contestant: one sample for each round, or why there is none. */
+const results = selected.map((group) => ({
+  ...group,
+  entries: group.entries.map(({ contestant, measure }) => ({
+    contestant,
+    measure,
+    samples: [],
+    failure: group.absent ?? absent[contestant],
+  })),
+}));
+
+const progress = new Progress(results, rounds);
+for (let round = 0; round < rounds; round++) {
+  for (const group of results) {
+    for (const entry of group.entries) {
+      if (entry.failure !== undefined) continue;
+      await progress.during(round, group, entry, async () => {
+        try {
+          entry.samples[round] = await entry.measure(conditions);
+        } catch (error) {
+          entry.failure = error.message;
+          console.error(error.message);
+        }
+      });
+    }
+  }
+}
+progress.end();
+
+const measured = {
+  machine: describeMachine(cpu),
+  date: new Date().toISOString().slice(0, 10),
+  rounds,
+  measureMilliseconds: conditions.measure,
+  groups: results.map(({ entries, ...group }) => ({
+    ...group,
+    entries: entries.map(({ contestant, samples, failure }) => ({ contestant, samples, failure })),
+  })),
+};
+
+console.log(report(measured));
+if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(measured, null, 2)}\n`);
+if (options.svg !== undefined) writeFileSync(options.svg, plot(measured));
+if (options.docs) writeDocument(measured);

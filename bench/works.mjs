@@ -1,0 +1,136 @@
+// What is measured: groups of runs that are compared with each other.
+import { availableParallelism } from 'node:os';
+import { contestants } from './contestants.mjs';
+import { measureIdle, measureRate } from './measure.mjs';
+
+const SIZES = [64, 1024, 16_384, 65_536, 204_800];
+const QUICK_SIZES = [64, 65_536];
+
+export function sizeTitle(size) {
+  return size < 1024 ? `${size} B` : `${size / 1024} KiB`;
+}
+
+function messages(contestant, server, client, options) {
+  const { command, startsServer = false } = contestants[contestant];
+  const run = { server: startsServer ? undefined : command(server), client: command(client), ...options };
+  return { contestant, measure: (conditions) => measureRate(run, conditions) };
+}
+
+const everybody = ['seqpacket', 'net', 'node-unix-socket', 'zeromq', 'child-process', 'python', 'go'];
+
+function roundTrip(size) {
+  return {
+    suite: 'round-trip',
+    name: `round-trip-${size}`,
+    title: `round trip, ${sizeTitle(size)}`,
+    size,
+    entries: ['c-epoll', 'c-blocking', ...everybody].map((each) => messages(each, 'echo', 'ping', { size })),
+  };
+}
+
+function oneWay(size) {
+  const names = [
+    'c-blocking',
+    'c-epoll',
+    'c-batches',
+    'seqpacket',
+    'seqpacket-batches',
+    'seqpacket-iterator',
+  ];
+  return {
+    suite: 'one-way',
+    name: `one-way-${size}`,
+    title: `one way, ${sizeTitle(size)}`,
+    size,
+    entries: [...names, ...everybody.slice(1)].map((each) => messages(each, 'sink', 'flood', { size })),
+  };
+}
+
+const descriptors = {
+  suite: 'descriptors',
+  name: 'descriptors',
+  title: 'descriptors passed',
+  entries: [
+    messages('c', 'descriptors sink', 'descriptors flood', { size: 1 }),
+    messages('seqpacket', 'sink-descriptors', 'flood-descriptors', { size: 1 }),
+    messages('python', 'sink-descriptors', 'flood-descriptors', { size: 1 }),
+  ],
+};
+
+const connections = {
+  suite: 'connections',
+  name: 'connections',
+  title: 'connections, connected and accepted by the same library',
+  entries: [
+    messages('c', 'connections accept', 'seqpacket storm', { size: 1, endless: true }),
+    messages('seqpacket', 'accept', 'storm', { size: 1, endless: true }),
+    messages('net', 'accept', 'storm', { size: 1, endless: true }),
+  ],
+};
+
+function accepted(contestant, server, type) {
+  const run = { server, client: contestants.c.command(`${type} storm`), size: 1, endless: true };
+  return { contestant, measure: (conditions) => measureRate(run, conditions) };
+}
+
+const accepts = {
+  suite: 'connections',
+  name: 'accepts',
+  title: 'connections accepted from a client in C',
+  entries: [
+    accepted('c', contestants.c.command('connections accept'), 'seqpacket'),
+    accepted('seqpacket', contestants.seqpacket.command('accept'), 'seqpacket'),
+    accepted('net', contestants.net.command('accept'), 'stream'),
+  ],
+};
+
+function idle(count) {
+  const entry = (contestant, type) => ({
+    contestant,
+    measure: (conditions) => {
+      const server = contestants[contestant].command('idle');
+      return measureIdle({ server, client: contestants.c.command(`${type} hold`), size: count }, conditions);
+    },
+  });
+  return {
+    suite: 'idle',
+    name: 'idle',
+    title: `${count.toLocaleString('en')} idle connections`,
+    entries: [entry('seqpacket', 'seqpacket'), entry('net', 'stream')],
+  };
+}
+
+/** Two CPUs, one for each process. */
+function busyPoll() {
+  const across = (entry) => ({
+    ...entry,
+    measure: (conditions) => entry.measure({ ...conditions, cpus: conditions.bothCpus }),
+  });
+  return {
+    suite: 'busy-poll',
+    name: 'busy-poll',
+    title: 'round trip across two CPUs, 64 B',
+    absent: availableParallelism() < 2 ? 'this machine has one CPU' : undefined,
+    entries: [
+      messages('c-blocking', 'echo', 'ping', { size: 64 }),
+      messages('c-epoll', 'echo', 'ping', { size: 64 }),
+      messages('seqpacket', 'echo', 'ping', { size: 64 }),
+      messages('seqpacket-busy-poll', 'echo', 'ping', { size: 64, variants: ['busy-poll'] }),
+      messages('net', 'echo', 'ping', { size: 64 }),
+    ].map(across),
+  };
+}
+
+/** @param quick fewer sizes and connections */
+export function works(quick) {
+  const sizes = quick ? QUICK_SIZES : SIZES;
+  return [
+    ...sizes.map(roundTrip),
+    ...sizes.map(oneWay),
+    descriptors,
+    connections,
+    accepts,
+    busyPoll(),
+    idle(quick ? 1000 : 10_000),
+  ];
+}
