@@ -33,7 +33,7 @@ class Program {
       createInterface(this.#child.stdout).on('line', (line) => {
         const values = JSON.parse(line);
         if (values.ready) resolve();
-        else Object.assign(this.report, values);
+        else Object.assign(this.report, values, { cpuSeconds: sum(this.report.cpuSeconds, values.cpuSeconds) });
       });
     });
   }
@@ -99,6 +99,11 @@ async function run(server, client, { cpus, warmUp, measure }, endless = false) {
   }
 }
 
+/** A client that has started the server reports for both. */
+function sum(...values) {
+  return values.reduce((total, value = 0) => total + value, 0);
+}
+
 /** How long a CPU has had nothing to do, by the kernel's ticks of 10 ms. */
 function idleSeconds(cpu) {
   const [, , , , idle, ioWait] = new RegExp(`^cpu${cpu} .*$`, 'm')
@@ -122,14 +127,10 @@ export async function measureRate({ server, client, size, variants, endless }, c
     );
     const { messages, seconds } = { ...reports.client, ...reports.server };
     if (!(messages > 0 && seconds > 0)) throw new Error(`${client.join(' ')} reported nothing`);
-    const cpuSeconds = reports.client.cpuSeconds + (reports.server.cpuSeconds ?? Number.NaN);
+    const cpuSeconds = endless ? undefined : sum(reports.client.cpuSeconds, reports.server.cpuSeconds);
     const share = cpuSeconds / seconds;
-    const result = {
-      perSecond: messages / seconds,
-      cpuMicroseconds: (cpuSeconds / messages) * 1e6,
-      share,
-    };
-    if (best === undefined || share > best.share) best = result;
+    const cpuMicroseconds = (cpuSeconds / messages) * 1e6;
+    if (best === undefined || share > best.share) best = { perSecond: messages / seconds, cpuMicroseconds, share };
     const disturbed =
       share < LEAST_SHARE && reports.idle < 0.1 * seconds && conditions.cpus[0] === conditions.cpus[1];
     if (!disturbed) break;

@@ -7,11 +7,16 @@ const require = createRequire(process.env.SEQPACKET_BENCH_PEERS);
 const { SeqpacketServer, SeqpacketSocket } = require('node-unix-socket');
 const WINDOW = 64;
 
+/** Held, since a collected socket or server aborts the process. */
+const kept = [];
+
 function listenFor(onData) {
   const server = new SeqpacketServer();
+  kept.push(server);
   server.listen(work.path);
   server.on('connection', (socket) => {
     server.close();
+    kept.push(socket);
     socket.on('data', (message) => onData(message, socket));
   });
   reportReady();
@@ -20,6 +25,7 @@ function listenFor(onData) {
 function connected() {
   return new Promise((resolve) => {
     const socket = new SeqpacketSocket();
+    kept.push(socket);
     socket.connect(work.path, () => resolve(socket));
   });
 }
@@ -65,16 +71,20 @@ await play({
     const socket = await connected();
     const pace = new Pace();
     let waiting = 0;
+    let writing = false;
+    // Called by write() itself when the kernel had room.
     const written = () => {
-      if (--waiting === 0) next();
+      if (--waiting === 0 && !writing) next();
     };
     const next = () => {
+      writing = true;
       while (waiting < WINDOW) {
         const message = pace.next();
         if (message === undefined) break;
         waiting++;
         socket.write(message, 0, message.length, written);
       }
+      writing = false;
       if (waiting > 0) return;
       pace.reportUsed();
       process.exit();
