@@ -9,6 +9,8 @@ const TIMEOUT_MS = 60_000;
 /** A run that had less of its CPU than this, because somebody else had it, is done again. */
 const LEAST_SHARE = 0.93;
 const TRIES = 3;
+/** Enough for caches and the clock of the CPU, where nothing is compiled meanwhile. */
+const COMPILED_WARM_UP_MS = 100;
 
 let runs = 0;
 
@@ -33,7 +35,8 @@ class Program {
       createInterface(this.#child.stdout).on('line', (line) => {
         const values = JSON.parse(line);
         if (values.ready) resolve();
-        else Object.assign(this.report, values, { cpuSeconds: sum(this.report.cpuSeconds, values.cpuSeconds) });
+        else
+          Object.assign(this.report, values, { cpuSeconds: sum(this.report.cpuSeconds, values.cpuSeconds) });
       });
     });
   }
@@ -116,13 +119,14 @@ function idleSeconds(cpu) {
  * One run of one contestant: messages (or whatever is counted) per second, and the CPU time of both processes
  * for each. A run that others have disturbed is done again; if all were, the least disturbed counts.
  */
-export async function measureRate({ server, client, size, variants, endless }, conditions) {
+export async function measureRate({ server, client, size, variants, endless, warmsUp }, conditions) {
+  const warmUp = warmsUp ? conditions.warmUp : Math.min(conditions.warmUp, COMPILED_WARM_UP_MS);
   let best;
   for (let tries = 0; tries < TRIES; tries++) {
     const reports = await run(
       { command: server, size, variants },
       { command: client, size, variants },
-      conditions,
+      { ...conditions, warmUp },
       endless,
     );
     const { messages, seconds } = { ...reports.client, ...reports.server };
@@ -130,7 +134,8 @@ export async function measureRate({ server, client, size, variants, endless }, c
     const cpuSeconds = endless ? undefined : sum(reports.client.cpuSeconds, reports.server.cpuSeconds);
     const share = cpuSeconds / seconds;
     const cpuMicroseconds = (cpuSeconds / messages) * 1e6;
-    if (best === undefined || share > best.share) best = { perSecond: messages / seconds, cpuMicroseconds, share };
+    if (best === undefined || share > best.share)
+      best = { perSecond: messages / seconds, cpuMicroseconds, share };
     const disturbed =
       share < LEAST_SHARE && reports.idle < 0.1 * seconds && conditions.cpus[0] === conditions.cpus[1];
     if (!disturbed) break;

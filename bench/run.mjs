@@ -62,7 +62,7 @@ const otherCpu = cpu === 0 ? availableParallelism() - 1 : 0;
 const conditions = {
   cpus: [cpu, cpu],
   bothCpus: [cpu, otherCpu],
-  ...(options.quick ? { warmUp: 100, measure: 100 } : { warmUp: 150, measure: 300 }),
+  ...(options.quick ? { warmUp: 300, measure: 150 } : { warmUp: 600, measure: 300 }),
 };
 
 function positiveInteger(name, text) {

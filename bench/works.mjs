@@ -11,8 +11,14 @@ export function sizeTitle(size) {
 }
 
 function messages(contestant, server, client, options) {
-  const { command, startsServer = false } = contestants[contestant];
-  const run = { server: startsServer ? undefined : command(server), client: command(client), ...options };
+  const { command, startsServer = false, warmsUp, variants } = contestants[contestant];
+  const run = {
+    server: startsServer ? undefined : command(server),
+    client: command(client),
+    warmsUp,
+    variants,
+    ...options,
+  };
   return { contestant, measure: (conditions) => measureRate(run, conditions) };
 }
 
@@ -42,7 +48,9 @@ function oneWay(size) {
     name: `one-way-${size}`,
     title: `one way, ${sizeTitle(size)}`,
     size,
-    entries: [...names, ...everybody.slice(1)].map((each) => messages(each, 'sink', 'flood', { size })),
+    entries: [...names, 'net', 'net-large-queue', ...everybody.slice(2)].map((each) =>
+      messages(each, 'sink', 'flood', { size }),
+    ),
   };
 }
 
@@ -69,7 +77,13 @@ const connections = {
 };
 
 function accepted(contestant, server, type) {
-  const run = { server, client: contestants.c.command(`${type} storm`), size: 1, endless: true };
+  const run = {
+    server,
+    client: contestants.c.command(`${type} storm`),
+    size: 1,
+    endless: true,
+    warmsUp: true,
+  };
   return { contestant, measure: (conditions) => measureRate(run, conditions) };
 }
 
@@ -115,7 +129,7 @@ function busyPoll() {
       messages('c-blocking', 'echo', 'ping', { size: 64 }),
       messages('c-epoll', 'echo', 'ping', { size: 64 }),
       messages('seqpacket', 'echo', 'ping', { size: 64 }),
-      messages('seqpacket-busy-poll', 'echo', 'ping', { size: 64, variants: ['busy-poll'] }),
+      messages('seqpacket-busy-poll', 'echo', 'ping', { size: 64 }),
       messages('net', 'echo', 'ping', { size: 64 }),
     ].map(across),
   };

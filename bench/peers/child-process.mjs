@@ -3,7 +3,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { Meter, Pace, play, work } from './role.mjs';
+import { Meter, Pace, play } from './role.mjs';
 
 function forked(role) {
   const args = [role, ...process.argv.slice(3)];

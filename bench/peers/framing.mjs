@@ -1,7 +1,7 @@
 // Messages on a stream: four bytes of length in front of each.
 const HEADER = 4;
 /** Up to here copying a message behind its header is cheaper than giving the kernel two pieces. */
-const COPIED_UP_TO = 16_384;
+const COPIED_UP_TO = 4096;
 
 /** Writes one message; false when the caller should wait for 'drain'. */
 export function writeMessage(socket, message) {

@@ -20,7 +20,8 @@ function receive(socket, onMessage) {
 }
 
 async function connected() {
-  const socket = net.connect(work.path);
+  const options = work.variants.includes('large-queue') ? { highWaterMark: 1_048_576 } : {};
+  const socket = net.connect({ path: work.path, ...options });
   await once(socket, 'connect');
   return socket;
 }
