@@ -26,6 +26,7 @@ export const contestants = {
     command: (role) => inNode('seqpacket')(role === 'flood' ? 'flood-batches' : `${role}-iterator`),
     warmsUp: true,
   },
+  pending: { title: '**seqpacket**', command: inNode('pending') },
   'seqpacket-busy-poll': {
     title: '**seqpacket**, busyPoll 50 µs',
     command: inNode('seqpacket'),

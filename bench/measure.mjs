@@ -152,3 +152,8 @@ export async function measureIdle({ server, client, size }, { cpus }) {
   const clientRun = { command: client, size: size + FIRST_CONNECTIONS };
   return (await run(serverRun, clientRun, { cpus, warmUp: 0, measure: 0 })).server;
 }
+
+/** What operations cost that wait in one process: nobody else takes part. */
+export async function measurePending({ client, size }, conditions) {
+  return (await run({}, { command: client, size }, conditions)).client.microseconds;
+}

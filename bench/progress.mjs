@@ -25,14 +25,19 @@ export class Progress {
   }
 
   #remaining(round, current) {
-    const entries = this.#groups
-      .flatMap((group) => group.entries)
-      .filter(({ failure }) => failure === undefined);
     const known = [...this.#took.values()];
-    const usual = known.length === 0 ? 700 : known.reduce((sum, each) => sum + each, 0) / known.length;
-    const oneRound = (some) => some.reduce((sum, entry) => sum + (this.#took.get(entry) ?? usual), 0);
-    const thisRound = oneRound(entries.slice(entries.indexOf(current)));
-    return thisRound + (this.#rounds - round - 1) * oneRound(entries);
+    const usual = known.length === 0 ? 900 : known.reduce((sum, each) => sum + each, 0) / known.length;
+    let milliseconds = 0;
+    let past = true;
+    for (const { mostRounds = this.#rounds, entries } of this.#groups) {
+      for (const entry of entries) {
+        if (entry === current) past = false;
+        if (entry.failure !== undefined) continue;
+        const times = Math.min(mostRounds, this.#rounds) - round - (past ? 1 : 0);
+        milliseconds += Math.max(0, times) * (this.#took.get(entry) ?? usual);
+      }
+    }
+    return milliseconds;
   }
 
   #write(line) {

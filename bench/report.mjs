@@ -29,6 +29,8 @@ export function report(measured) {
     const groups = measured.groups.filter((group) => group.suite === suite);
     if (groups.length > 0) parts.push(section(title, table(groups)));
   }
+  const growth = growthTables(measured.groups.filter(({ suite }) => suite === 'growth'));
+  parts.push(...growth.map(([title, body]) => section(title, body)));
   const failures = failureList(measured);
   if (failures !== '') parts.push(section('Not measured', failures));
   return parts.join('\n');
@@ -158,6 +160,69 @@ function idleTable([group]) {
   ]);
   return table(['', ...Object.keys(columns)], rows);
 }
+
+/** What one more byte, connection, or waiting operation costs. */
+function growthTables(groups) {
+  const named = (prefix) => groups.filter(({ name }) => name.startsWith(prefix));
+  const each = ({ perSecond }) => 1e6 / perSecond;
+  const tables = [];
+
+  const sizes = named('growth-size');
+  const rowOf = (title, contestant, cellOf) => [
+    title,
+    ...sizes.map((group) => number(cellOf(medianOf(find(group, contestant), each).median, group.size))),
+  ];
+  const perMessage = (value) => value;
+  const perKibibyte = (value, size) => (value === undefined ? undefined : (value / size) * 1024);
+  if (sizes.length > 0) {
+    const rows = [
+      rowOf('C, µs for each message', 'c-blocking', perMessage),
+      rowOf('**seqpacket**, µs for each message', 'seqpacket', perMessage),
+      rowOf('C, µs for each KiB', 'c-blocking', perKibibyte),
+      rowOf('**seqpacket**, µs for each KiB', 'seqpacket', perKibibyte),
+    ];
+    const head = ['one way', ...sizes.map(({ size }) => sizeTitle(size))];
+    tables.push(['Growth with the size of messages', table(head, rows)]);
+  }
+
+  const connections = named('growth-connections');
+  if (connections.length > 0) {
+    const counts = [...new Set(connections.map(({ size }) => size))];
+    const rows = [];
+    for (const active of ['all', 'one']) {
+      for (const contestant of ['c', 'seqpacket']) {
+        const cells = counts.map((count) => {
+          const group = connections.find((other) => other.size === count && other.active === active);
+          return number(medianOf(find(group, contestant), each).median);
+        });
+        const who = active === 'all' ? 'all in turn' : 'one, the others idle';
+        rows.push([`${contestants[contestant].title}, ${who}`, ...cells]);
+      }
+    }
+    const head = ['round trip, µs', ...counts.map((count) => count.toLocaleString('en'))];
+    tables.push(['Growth with the number of connections of a server', table(head, rows)]);
+  }
+
+  const pending = named('growth-pending');
+  if (pending.length > 0) {
+    const rows = Object.entries(PENDING).map(([name, title]) => [
+      title,
+      ...pending.map((group) => number(medianOf(find(group, 'pending'), (sample) => sample[name]).median)),
+    ]);
+    const head = ['µs for each', ...pending.map(({ size }) => size.toLocaleString('en'))];
+    tables.push(['Growth with the number of operations that wait on a socket', table(head, rows)]);
+  }
+  return tables;
+}
+
+const PENDING = {
+  receives: 'receives, until all have their message',
+  sends: 'sends, until all are received',
+  cancelled: 'receives, until `cancel()` has rejected all',
+  aborted: 'receives, each aborted by its own signal, from the middle on',
+  abortedTogether: 'receives, all aborted by one signal',
+  signals: 'for comparison: signals with a listener, without this package',
+};
 
 /** Every target, of which the groups were measured. */
 function targetTable({ groups }) {

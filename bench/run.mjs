@@ -92,7 +92,7 @@ const progress = new Progress(results, rounds);
 for (let round = 0; round < rounds; round++) {
   for (const group of results) {
     for (const entry of group.entries) {
-      if (entry.failure !== undefined) continue;
+      if (entry.failure !== undefined || round >= group.mostRounds) continue;
       await progress.during(round, group, entry, async () => {
         try {
           entry.samples[round] = await entry.measure(conditions);

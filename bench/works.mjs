@@ -1,9 +1,14 @@
 // What is measured: groups of runs that are compared with each other.
+import { spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { contestants } from './contestants.mjs';
-import { measureIdle, measureRate } from './measure.mjs';
+import { measureIdle, measurePending, measureRate } from './measure.mjs';
 
 const SIZES = [64, 1024, 16_384, 65_536, 204_800];
+/** Growth shows in the differences within a round: few rounds will do. */
+const GROWTH_ROUNDS = 2;
+/** Besides those of connections. */
+const SPARE_FILES = 500;
 const QUICK_SIZES = [64, 65_536];
 
 export function sizeTitle(size) {
@@ -110,6 +115,7 @@ function idle(count) {
     suite: 'idle',
     name: 'idle',
     title: `${count.toLocaleString('en')} idle connections`,
+    needsFiles: count + SPARE_FILES,
     entries: [entry('seqpacket', 'seqpacket'), entry('net', 'stream')],
   };
 }
@@ -135,9 +141,63 @@ function busyPoll() {
   };
 }
 
-/** @param quick fewer sizes and connections */
+/** More sizes than elsewhere, but only the limit to compare with. */
+function growthOfSize(size) {
+  const names = ['c-blocking', 'seqpacket'];
+  return {
+    suite: 'growth',
+    name: `growth-size-${size}`,
+    title: `one way, ${sizeTitle(size)}, beside C alone`,
+    size,
+    mostRounds: GROWTH_ROUNDS,
+    entries: names.map((each) => messages(each, 'sink', 'flood', { size })),
+  };
+}
+
+/** A server with many connections, whose clients, in C, take turns; or of which only one says anything. */
+function growthOfConnections(count, active) {
+  const entry = (contestant, server) => {
+    const client = contestants.c.command(`many ping-${active}`);
+    const run = { server, client, size: count, endless: true, warmsUp: true };
+    return { contestant, measure: (conditions) => measureRate(run, conditions) };
+  };
+  return {
+    suite: 'growth',
+    name: `growth-connections-${count}-${active}`,
+    title: `${count.toLocaleString('en')} connections, ${active} active`,
+    size: count,
+    active,
+    mostRounds: GROWTH_ROUNDS,
+    needsFiles: count + SPARE_FILES,
+    entries: [
+      entry('c', contestants.c.command('many echo')),
+      entry('seqpacket', contestants.seqpacket.command('echo-many')),
+    ],
+  };
+}
+
+function growthOfPending(count) {
+  const client = contestants.pending.command('pending');
+  return {
+    suite: 'growth',
+    name: `growth-pending-${count}`,
+    title: `${count.toLocaleString('en')} operations at once`,
+    size: count,
+    mostRounds: GROWTH_ROUNDS,
+    entries: [
+      {
+        contestant: 'pending',
+        measure: (conditions) => measurePending({ client, size: count }, conditions),
+      },
+    ],
+  };
+}
+
+/** @param quick fewer sizes, connections and operations */
 export function works(quick) {
   const sizes = quick ? QUICK_SIZES : SIZES;
+  const growthSizes = quick ? [64, 16_384] : [64, 256, 1024, 4096, 16_384, 65_536, 204_800];
+  const counts = quick ? [1, 1000] : [1, 10, 100, 1000, 10_000];
   return [
     ...sizes.map(roundTrip),
     ...sizes.map(oneWay),
@@ -146,5 +206,22 @@ export function works(quick) {
     accepts,
     busyPoll(),
     idle(quick ? 1000 : 10_000),
-  ];
+    ...growthSizes.map(growthOfSize),
+    ...counts.map((count) => growthOfConnections(count, 'all')),
+    ...counts.map((count) => growthOfConnections(count, 'one')),
+    ...counts.map(growthOfPending),
+  ].map(withReasonWhyNot);
+}
+
+const filesAllowed = hardLimitOfFiles();
+
+function hardLimitOfFiles() {
+  const { stdout } = spawnSync('sh', ['-c', 'ulimit -Hn'], { encoding: 'utf8' });
+  return Number(stdout.trim().replace('unlimited', 'Infinity'));
+}
+
+function withReasonWhyNot(group) {
+  const { absent, needsFiles = 0 } = group;
+  if (needsFiles <= filesAllowed) return group;
+  return { ...group, absent: absent ?? `needs ${needsFiles} open files, allowed are ${filesAllowed}` };
 }
