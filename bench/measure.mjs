@@ -17,12 +17,14 @@ let runs = 0;
 /** A program on one CPU that reports lines of JSON. */
 class Program {
   report = {};
+  #name;
   #child;
   #ready;
   #stderr = '';
   #ended;
 
-  constructor(command, cpu) {
+  constructor(name, command, cpu) {
+    this.#name = name;
     this.#child = spawn('taskset', ['-c', String(cpu), ...command], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, SEQPACKET_BENCH_PEERS: npmPeers },
@@ -50,13 +52,9 @@ class Program {
   async ended() {
     const { code, signal } = await this.#orTimeout(this.#ended);
     if (code === 0) return;
-    const [program, ...args] = this.#child.spawnargs.slice(3);
-    const said =
-      this.#stderr
-        .trim()
-        .split('\n')
-        .find((line) => /\S*Error|:/.test(line)) ?? '';
-    throw new Error(`${program} ${args.join(' ')} ended with ${signal ?? code}: ${said}`);
+    const lines = this.#stderr.trim().split('\n');
+    const reason = lines.find((line) => /^\w*Error/.test(line)) ?? lines.at(-1);
+    throw new Error(`the ${this.#name} ended with ${signal ?? code}: ${reason}`);
   }
 
   kill() {
@@ -67,7 +65,7 @@ class Program {
   async #orTimeout(promise) {
     let timer;
     const timeout = new Promise((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`${this.#child.spawnargs[3]} took too long`)), TIMEOUT_MS);
+      timer = setTimeout(() => reject(new Error(`the ${this.#name} took too long`)), TIMEOUT_MS);
     });
     return await Promise.race([promise, timeout]).finally(() => clearTimeout(timer));
   }
@@ -83,15 +81,16 @@ class Program {
 async function run(server, client, { cpus, warmUp, measure }, endless = false) {
   const path = `${scratch}/${process.pid}-${runs++}.socket`;
   const programs = [];
-  const start = ({ command, size, variants = [] }, cpu) => {
-    programs.push(new Program([...command, path, size, warmUp, measure, ...variants].map(String), cpu));
+  const start = (name, { command, size, variants = [] }, cpu) => {
+    const line = [...command, path, size, warmUp, measure, ...variants].map(String);
+    programs.push(new Program(name, line, cpu));
     return programs.at(-1);
   };
   try {
-    const serving = server.command && start(server, cpus[0]);
+    const serving = server.command && start('server', server, cpus[0]);
     await serving?.ready();
     const before = idleSeconds(cpus[1]);
-    const calling = start(client, cpus[1]);
+    const calling = start('client', client, cpus[1]);
     // Who fails first knows why.
     await (endless ? calling.ended() : Promise.all([calling.ended(), serving?.ended()]));
     const idle = idleSeconds(cpus[1]) - before;
@@ -117,7 +116,8 @@ function idleSeconds(cpu) {
 
 /**
  * One run of one contestant: messages (or whatever is counted) per second, and the CPU time of both processes
- * for each. A run that others have disturbed is done again; if all were, the least disturbed counts.
+ * for each. A run that others have disturbed is done again; if all were, the
+ * least disturbed is returned, and says so.
  */
 export async function measureRate({ server, client, size, variants, endless, warmsUp }, conditions) {
   const warmUp = warmsUp ? conditions.warmUp : Math.min(conditions.warmUp, COMPILED_WARM_UP_MS);
@@ -130,14 +130,15 @@ export async function measureRate({ server, client, size, variants, endless, war
       endless,
     );
     const { messages, seconds } = { ...reports.client, ...reports.server };
-    if (!(messages > 0 && seconds > 0)) throw new Error(`${client.join(' ')} reported nothing`);
+    if (!(messages > 0 && seconds > 0)) throw new Error('nothing was reported');
     const cpuSeconds = endless ? undefined : sum(reports.client.cpuSeconds, reports.server.cpuSeconds);
     const share = cpuSeconds / seconds;
+    const onOneCpu = conditions.cpus[0] === conditions.cpus[1];
+    const disturbed = onOneCpu && share < LEAST_SHARE && reports.idle < 0.1 * seconds;
     const cpuMicroseconds = (cpuSeconds / messages) * 1e6;
-    if (best === undefined || share > best.share)
-      best = { perSecond: messages / seconds, cpuMicroseconds, share };
-    const disturbed =
-      share < LEAST_SHARE && reports.idle < 0.1 * seconds && conditions.cpus[0] === conditions.cpus[1];
+    if (best === undefined || share > best.share) {
+      best = { perSecond: messages / seconds, cpuMicroseconds, share, disturbed };
+    }
     if (!disturbed) break;
   }
   return best;

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { contestants } from './contestants.mjs';
 import { plot } from './plot.mjs';
-import { ratioOf, spreadOf } from './statistics.mjs';
+import { figureOf, ratioOf } from './statistics.mjs';
 import { targets } from './targets.mjs';
 import { sizeTitle } from './works.mjs';
 
@@ -40,7 +40,9 @@ function section(title, body) {
   return `### ${title}\n\n${body}\n`;
 }
 
-function machineList({ machine, date, rounds, measureMilliseconds }) {
+function machineList({ machine, date, rounds, measureMilliseconds, groups }) {
+  const samples = groups.flatMap(({ entries }) => entries).flatMap((entry) => entry.samples);
+  const disturbed = samples.filter((sample) => sample?.disturbed).length;
   const lines = Object.entries({
     CPU: machine.cpu,
     Memory: machine.memory,
@@ -51,6 +53,7 @@ function machineList({ machine, date, rounds, measureMilliseconds }) {
       .join('; '),
     Pinned: `to ${machine.pinnedTo}, both processes`,
     Measured: `${date}, ${rounds} rounds, ${measureMilliseconds} ms for each figure`,
+    Disturbed: `${disturbed} of ${samples.length} runs, whose CPU others used too; left out`,
   });
   return `${lines.map(([name, text]) => `- ${name}: ${text}`).join('\n')}\n`;
 }
@@ -76,15 +79,14 @@ function withSpread({ median, least, greatest }) {
 
 /** A value, and its ratio to the reference. */
 function cell(entry, reference, { value, ratio }) {
-  const { median } = medianOf(entry, value);
+  const median = medianOf(entry, value);
   if (median === undefined) return ABSENT;
   const compared = reference && ratioOf(entry.samples, reference.samples, ratio);
   return compared === undefined ? number(median) : `${number(median)}; ${withSpread(compared)}`;
 }
 
-function medianOf(entry, value) {
-  const samples = (entry?.samples ?? []).filter((sample) => sample !== undefined);
-  return samples.length === 0 ? {} : spreadOf(samples.map(value));
+function medianOf(entry, figure) {
+  return figureOf(entry?.samples ?? [], figure)?.median;
 }
 
 function find(group, contestant) {
@@ -120,12 +122,12 @@ function messageTable(reference, kind) {
 
 function bytesTable(groups) {
   return sizesAcross(groups, (entry, { size }) =>
-    number(medianOf(entry, ({ perSecond }) => (perSecond * size) / 1e6).median),
+    number(medianOf(entry, ({ perSecond }) => (perSecond * size) / 1e6)),
   );
 }
 
 function cpuTable(groups) {
-  return sizesAcross(groups, (entry) => number(medianOf(entry, (sample) => sample.cpuMicroseconds).median));
+  return sizesAcross(groups, (entry) => number(medianOf(entry, (sample) => sample.cpuMicroseconds)));
 }
 
 function rateTable(reference) {
@@ -156,7 +158,7 @@ function idleTable([group]) {
   };
   const rows = group.entries.map((entry) => [
     contestants[entry.contestant].title,
-    ...Object.values(columns).map((value) => number(medianOf(entry, value).median)),
+    ...Object.values(columns).map((value) => number(medianOf(entry, value))),
   ]);
   return table(['', ...Object.keys(columns)], rows);
 }
@@ -170,7 +172,7 @@ function growthTables(groups) {
   const sizes = named('growth-size');
   const rowOf = (title, contestant, cellOf) => [
     title,
-    ...sizes.map((group) => number(cellOf(medianOf(find(group, contestant), each).median, group.size))),
+    ...sizes.map((group) => number(cellOf(medianOf(find(group, contestant), each), group.size))),
   ];
   const perMessage = (value) => value;
   const perKibibyte = (value, size) => (value === undefined ? undefined : (value / size) * 1024);
@@ -193,7 +195,7 @@ function growthTables(groups) {
       for (const contestant of ['c', 'seqpacket']) {
         const cells = counts.map((count) => {
           const group = connections.find((other) => other.size === count && other.active === active);
-          return number(medianOf(find(group, contestant), each).median);
+          return number(medianOf(find(group, contestant), each));
         });
         const who = active === 'all' ? 'all in turn' : 'one, the others idle';
         rows.push([`${contestants[contestant].title}, ${who}`, ...cells]);
@@ -207,7 +209,7 @@ function growthTables(groups) {
   if (pending.length > 0) {
     const rows = Object.entries(PENDING).map(([name, title]) => [
       title,
-      ...pending.map((group) => number(medianOf(find(group, 'pending'), (sample) => sample[name]).median)),
+      ...pending.map((group) => number(medianOf(find(group, 'pending'), (sample) => sample[name]))),
     ]);
     const head = ['µs for each', ...pending.map(({ size }) => size.toLocaleString('en'))];
     tables.push(['Growth with the number of operations that wait on a socket', table(head, rows)]);

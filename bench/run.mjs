@@ -13,9 +13,9 @@ import { works } from './works.mjs';
 
 const HELP = `npm run bench -- [options]
 
-  --quick        fewer sizes, connections and rounds, shorter runs: a minute in all
+  --quick        fewer sizes, connections and rounds, shorter runs: a minute in all; for a first look
   --only NAME    only this suite, or group of a suite; may be repeated
-  --rounds N     how often everything is measured (5; quick: 2)
+  --rounds N     how often everything is measured (4; quick: 1)
   --cpu N        the CPU to which both processes are pinned (the last)
   --json FILE    writes every measurement there
   --svg FILE     writes the plot there
@@ -56,7 +56,7 @@ if (selected.length === 0) {
   process.exit(1);
 }
 
-const rounds = positiveInteger('rounds', options.rounds ?? (options.quick ? '2' : '5'));
+const rounds = positiveInteger('rounds', options.rounds ?? (options.quick ? '1' : '4'));
 const cpu = Number(options.cpu);
 const otherCpu = cpu === 0 ? availableParallelism() - 1 : 0;
 const conditions = {
