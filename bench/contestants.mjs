@@ -26,6 +26,11 @@ export const contestants = {
     command: (role) => inNode('seqpacket')(role === 'flood' ? 'flood-batches' : `${role}-iterator`),
     warmsUp: true,
   },
+  'seqpacket-receive': {
+    title: '**seqpacket**, receiveMessage',
+    command: (role) => inNode('seqpacket')(`${role}-receive`),
+    warmsUp: true,
+  },
   pending: { title: '**seqpacket**', command: inNode('pending') },
   'seqpacket-busy-poll': {
     title: '**seqpacket**, busyPoll 50 µs',

@@ -14,6 +14,12 @@ const COMPILED_WARM_UP_MS = 100;
 
 let runs = 0;
 
+/** Those that run: none outlives the bench. */
+const running = new Set();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 /** A program on one CPU that reports lines of JSON. */
 class Program {
   report = {};
@@ -32,7 +38,11 @@ class Program {
     this.#child.stderr.setEncoding('utf8').on('data', (text) => {
       this.#stderr += text;
     });
-    this.#ended = once(this.#child, 'close').then(([code, signal]) => ({ code, signal }));
+    running.add(this.#child);
+    this.#ended = once(this.#child, 'close').then(([code, signal]) => {
+      running.delete(this.#child);
+      return { code, signal };
+    });
     this.#ready = new Promise((resolve) => {
       createInterface(this.#child.stdout).on('line', (line) => {
         const values = JSON.parse(line);

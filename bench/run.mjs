@@ -1,9 +1,9 @@
 // Measures this package, its peers and the limit, and prints tables. See README.md; `--help` tells the options.
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { absentees } from './contestants.mjs';
+import { allowedCpus } from './cpus.mjs';
 import { describeMachine } from './machine.mjs';
 import { plot } from './plot.mjs';
 import { compileLimit } from './prepare.mjs';
@@ -23,12 +23,14 @@ const HELP = `npm run bench -- [options]
   --list         names the suites and their groups
 `;
 
+const allowed = allowedCpus();
+
 const { values: options } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     only: { type: 'string', multiple: true },
     rounds: { type: 'string' },
-    cpu: { type: 'string', default: String(availableParallelism() - 1) },
+    cpu: { type: 'string', default: String(allowed.at(-1)) },
     json: { type: 'string' },
     svg: { type: 'string' },
     docs: { type: 'boolean', default: false },
@@ -58,7 +60,11 @@ if (selected.length === 0) {
 
 const rounds = positiveInteger('rounds', options.rounds ?? (options.quick ? '1' : '4'));
 const cpu = Number(options.cpu);
-const otherCpu = cpu === 0 ? availableParallelism() - 1 : 0;
+if (!allowed.includes(cpu)) {
+  console.error(`--cpu must be one of ${allowed.join(', ')}`);
+  process.exit(1);
+}
+const otherCpu = allowed.find((other) => other !== cpu) ?? cpu;
 const conditions = {
   cpus: [cpu, cpu],
   bothCpus: [cpu, otherCpu],
@@ -71,11 +77,14 @@ function positiveInteger(name, text) {
   process.exit(1);
 }
 
+// So that what is done at the exit is done then, too.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+
 console.error('Compiling, installing the peers …');
 compileLimit();
 const absent = absentees();
 // This process does nothing while others are measured; but not even that on their CPU.
-if (availableParallelism() > 1) spawnSync('taskset', ['-apc', String(otherCpu), String(process.pid)]);
+if (otherCpu !== cpu) spawnSync('taskset', ['-apc', String(otherCpu), String(process.pid)]);
 
 /** By group and contestant: one sample for each round, or why there is none. */
 const results = selected.map((group) => ({

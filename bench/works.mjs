@@ -1,7 +1,7 @@
 // What is measured: groups of runs that are compared with each other.
 import { spawnSync } from 'node:child_process';
-import { availableParallelism } from 'node:os';
 import { contestants } from './contestants.mjs';
+import { allowedCpus } from './cpus.mjs';
 import { measureIdle, measurePending, measureRate } from './measure.mjs';
 
 const SIZES = [64, 1024, 16_384, 65_536, 204_800];
@@ -116,7 +116,11 @@ function idle(count) {
     name: 'idle',
     title: `${count.toLocaleString('en')} idle connections`,
     needsFiles: count + SPARE_FILES,
-    entries: [entry('seqpacket', 'seqpacket'), entry('net', 'stream')],
+    entries: [
+      entry('seqpacket', 'seqpacket'),
+      entry('seqpacket-receive', 'seqpacket'),
+      entry('net', 'stream'),
+    ],
   };
 }
 
@@ -130,7 +134,7 @@ function busyPoll() {
     suite: 'busy-poll',
     name: 'busy-poll',
     title: 'round trip across two CPUs, 64 B',
-    absent: availableParallelism() < 2 ? 'this machine has one CPU' : undefined,
+    absent: allowedCpus().length < 2 ? 'only one CPU may be used' : undefined,
     entries: [
       messages('c-blocking', 'echo', 'ping', { size: 64 }),
       messages('c-epoll', 'echo', 'ping', { size: 64 }),

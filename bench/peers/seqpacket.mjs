@@ -162,17 +162,13 @@ await play({
   },
 
   async idle() {
-    const { Idle } = await import('./idle.mjs');
-    const acceptor = listen(work.path);
-    const idle = new Idle();
-    reportReady();
-    const wait = async (socket) => {
+    await idle(async (socket) => {
       for await (const message of socket) throw new Error(`an idle connection said ${message}`);
-    };
-    for await (const socket of acceptor) {
-      wait(socket).catch(() => {});
-      if (idle.opened(socket)) break;
-    }
+    });
+  },
+
+  async 'idle-receive'() {
+    await idle((socket) => socket.receiveMessage());
   },
 });
 
@@ -184,4 +180,15 @@ function nextBatch(pace) {
     messages.push(message);
   }
   return messages;
+}
+
+async function idle(wait) {
+  const { Idle } = await import('./idle.mjs');
+  const acceptor = listen(work.path);
+  reportReady();
+  const idling = new Idle();
+  for await (const socket of acceptor) {
+    wait(socket).catch(() => {});
+    if (idling.opened(socket)) break;
+  }
 }
