@@ -14,7 +14,7 @@ export function describeMachine(cpu) {
     memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
     kernel: `Linux ${release()}`,
     system,
-    node: process.version,
+    node: `Node.js ${process.version}`,
     compiler: first('cc', ['--version']),
     python: first('python3', ['--version']),
     go: first('go', ['version']),

@@ -61,7 +61,7 @@ export function plot({ groups, machine }) {
     parts.push(drawn(panel, bars, top));
     top += PANEL_HEAD + bars.length * ROW;
   }
-  const caption = `${machine.cpu}, ${machine.kernel}, Node.js ${machine.node}`;
+  const caption = `${machine.cpu}, ${machine.kernel}, ${machine.node}`;
   const height = top + 24;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" role="img">`,

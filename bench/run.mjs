@@ -1,6 +1,6 @@
 // Measures this package, its peers and the limit, and prints tables. See README.md; `--help` tells the options.
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { absentees } from './contestants.mjs';
 import { allowedCpus } from './cpus.mjs';
@@ -18,6 +18,7 @@ const HELP = `npm run bench -- [options]
   --rounds N     how often everything is measured (4; quick: 1)
   --cpu N        the CPU to which both processes are pinned (the last)
   --json FILE    writes every measurement there
+  --from FILE    measures nothing, and takes what --json wrote
   --svg FILE     writes the plot there
   --docs         writes tables and plot into docs/
   --list         names the suites and their groups
@@ -32,6 +33,7 @@ const { values: options } = parseArgs({
     rounds: { type: 'string' },
     cpu: { type: 'string', default: String(allowed.at(-1)) },
     json: { type: 'string' },
+    from: { type: 'string' },
     svg: { type: 'string' },
     docs: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
@@ -80,52 +82,56 @@ function positiveInteger(name, text) {
 // So that what is done at the exit is done then, too.
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 
-console.error('Compiling, installing the peers …');
-compileLimit();
-const absent = absentees();
-// This process does nothing while others are measured; but not even that on their CPU.
-if (otherCpu !== cpu) spawnSync('taskset', ['-apc', String(otherCpu), String(process.pid)]);
+async function measureAll() {
+  console.error('Compiling, installing the peers …');
+  compileLimit();
+  const absent = absentees();
+  // This process does nothing while others are measured; but not even that on their CPU.
+  if (otherCpu !== cpu) spawnSync('taskset', ['-apc', String(otherCpu), String(process.pid)]);
 
-/** By group and contestant: one sample for each round, or why there is none. */
-const results = selected.map((group) => ({
-  ...group,
-  entries: group.entries.map(({ contestant, measure }) => ({
-    contestant,
-    measure,
-    samples: [],
-    failure: group.absent ?? absent[contestant],
-  })),
-}));
+  /** By group and contestant: one sample for each round, or why there is none. */
+  const results = selected.map((group) => ({
+    ...group,
+    entries: group.entries.map(({ contestant, measure }) => ({
+      contestant,
+      measure,
+      samples: [],
+      failure: group.absent ?? absent[contestant],
+    })),
+  }));
 
-const progress = new Progress(results, rounds);
-for (let round = 0; round < rounds; round++) {
-  for (const group of results) {
-    for (const entry of group.entries) {
-      if (entry.failure !== undefined || round >= group.mostRounds) continue;
-      await progress.during(round, group, entry, async () => {
-        try {
-          entry.samples[round] = await entry.measure(conditions);
-        } catch (error) {
-          entry.failure = error.message;
-          console.error(error.message);
-        }
-      });
+  const progress = new Progress(results, rounds);
+  for (let round = 0; round < rounds; round++) {
+    for (const group of results) {
+      for (const entry of group.entries) {
+        if (entry.failure !== undefined || round >= group.mostRounds) continue;
+        await progress.during(round, group, entry, async () => {
+          try {
+            entry.samples[round] = await entry.measure(conditions);
+          } catch (error) {
+            entry.failure = error.message;
+            console.error(error.message);
+          }
+        });
+      }
     }
   }
+  progress.end();
+
+  return {
+    machine: describeMachine(cpu),
+    date: new Date().toISOString().slice(0, 10),
+    rounds,
+    measureMilliseconds: conditions.measure,
+    groups: results.map(({ entries, ...group }) => ({
+      ...group,
+      entries: entries.map(({ contestant, samples, failure }) => ({ contestant, samples, failure })),
+    })),
+  };
 }
-progress.end();
 
-const measured = {
-  machine: describeMachine(cpu),
-  date: new Date().toISOString().slice(0, 10),
-  rounds,
-  measureMilliseconds: conditions.measure,
-  groups: results.map(({ entries, ...group }) => ({
-    ...group,
-    entries: entries.map(({ contestant, samples, failure }) => ({ contestant, samples, failure })),
-  })),
-};
-
+const measured =
+  options.from === undefined ? await measureAll() : JSON.parse(readFileSync(options.from, 'utf8'));
 console.log(report(measured));
 if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(measured, null, 2)}\n`);
 if (options.svg !== undefined) writeFileSync(options.svg, plot(measured));

@@ -8,7 +8,7 @@ export function spreadOf(values) {
 
 /** The spread of a figure over the rounds; undefined if it was never measured. */
 export function figureOf(samples, figure) {
-  const measured = undisturbed(samples.filter((sample) => sample !== undefined).map((sample) => [sample]));
+  const measured = undisturbed(samples.filter(Boolean).map((sample) => [sample]));
   return measured.length === 0 ? undefined : spreadOf(measured.map(([sample]) => figure(sample)));
 }
 
@@ -20,7 +20,7 @@ export function figureOf(samples, figure) {
 export function ratioOf(samples, others, ratio) {
   const pairs = [];
   for (const [round, sample] of samples.entries()) {
-    if (sample !== undefined && others[round] !== undefined) pairs.push([sample, others[round]]);
+    if (sample && others[round]) pairs.push([sample, others[round]]);
   }
   return pairs.length === 0 ? undefined : spreadOf(undisturbed(pairs).map((pair) => ratio(...pair)));
 }
