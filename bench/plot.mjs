@@ -37,7 +37,7 @@ const STYLE = `
   .ours { fill: #1f883d; }
   .limit { fill: #8c959f; }
   .peer { fill: #54aeff; }
-  .one { stroke: #24292f; stroke-dasharray: 3 3; }
+  .one { stroke: #24292f; stroke-dasharray: 3 3; stroke-opacity: 0.5; }
   @media (prefers-color-scheme: dark) {
     text { fill: #e6edf3; }
     .ours { fill: #3fb950; }
@@ -94,7 +94,9 @@ function drawn({ title, to }, bars, top) {
   const most = Math.max(1, ...bars.map(({ median }) => median));
   const scale = (WIDTH - LABEL_WIDTH - VALUE_WIDTH) / most;
   const first = top + PANEL_HEAD - 14;
+  const one = (LABEL_WIDTH + scale).toFixed(1);
   const lines = [
+    `<line class="one" x1="${one}" x2="${one}" y1="${first}" y2="${first + bars.length * ROW - 2}"/>`,
     `<text class="title" x="0" y="${top + 20}">${escaped(`${title}; 1 is ${plain(contestants[to].title)}`)}</text>`,
   ];
   for (const [index, { title: name, kind, median }] of bars.entries()) {
@@ -107,9 +109,5 @@ function drawn({ title, to }, bars, top) {
       `<text x="${end}" y="${y + 13}">${median.toFixed(2)}</text>`,
     );
   }
-  const one = (LABEL_WIDTH + scale).toFixed(1);
-  lines.push(
-    `<line class="one" x1="${one}" x2="${one}" y1="${first}" y2="${first + bars.length * ROW - 2}"/>`,
-  );
   return lines.join('\n');
 }
