@@ -1,0 +1,65 @@
+// Who takes part, how their programs are started, and whether they can be.
+import { fileURLToPath } from 'node:url';
+import { compileGo, goPeer, installPeers, limit, missing } from './prepare.mjs';
+
+const file = (name) => fileURLToPath(new URL(`peers/${name}`, import.meta.url));
+const inC = (kind) => (role) => [limit, kind, role];
+const inNode = (name) => (role) => [process.execPath, '--expose-gc', file(`${name}.mjs`), role];
+
+/**
+ * `command(role)` is how a role is played, up to the arguments that measure.mjs adds, and `variants` the last of
+ * those; `startsServer` says that the client starts the server itself, `warmsUp` that it compiles while it runs.
+ */
+export const contestants = {
+  'c-epoll': { title: 'C, epoll loop', command: inC('epoll') },
+  'c-blocking': { title: 'C, blocking send/recv', command: inC('blocking') },
+  'c-batches': { title: 'C, sendmmsg/recvmmsg of 64', command: inC('batches') },
+  c: { title: 'C', command: (role) => [limit, ...role.split(' ')] },
+  seqpacket: { title: '**seqpacket**', command: inNode('seqpacket'), warmsUp: true },
+  'seqpacket-batches': {
+    title: '**seqpacket**, sendMany/receiveMany',
+    command: (role) => inNode('seqpacket')(`${role}-batches`),
+    warmsUp: true,
+  },
+  'seqpacket-iterator': {
+    title: '**seqpacket**, sendMany/async iterator',
+    command: (role) => inNode('seqpacket')(role === 'flood' ? 'flood-batches' : `${role}-iterator`),
+    warmsUp: true,
+  },
+  'seqpacket-receive': {
+    title: '**seqpacket**, receiveMessage',
+    command: (role) => inNode('seqpacket')(`${role}-receive`),
+    warmsUp: true,
+  },
+  pending: { title: '**seqpacket**', command: inNode('pending') },
+  'seqpacket-busy-poll': {
+    title: '**seqpacket**, busyPoll 50 µs',
+    command: inNode('seqpacket'),
+    variants: ['busy-poll'],
+    warmsUp: true,
+  },
+  net: { title: 'node:net, length-prefixed', command: inNode('net'), warmsUp: true },
+  /** With room for thousands of messages in the process, which one system call then sends. */
+  'net-large-queue': {
+    title: 'node:net, highWaterMark 1 MiB',
+    command: inNode('net'),
+    variants: ['large-queue'],
+    warmsUp: true,
+  },
+  'node-unix-socket': { title: 'node-unix-socket', command: inNode('node-unix-socket'), warmsUp: true },
+  zeromq: { title: 'zeromq.js, ipc', command: inNode('zeromq'), warmsUp: true },
+  'child-process': {
+    title: 'child_process IPC',
+    command: inNode('child-process'),
+    startsServer: true,
+    warmsUp: true,
+  },
+  python: { title: 'python3', command: (role) => ['python3', '-I', '-S', file('peer.py'), role] },
+  go: { title: 'Go, unixpacket', command: (role) => [goPeer, role] },
+};
+
+/** Makes all contestants ready. @returns for each that cannot take part the reason why not */
+export function absentees() {
+  const reasons = { python: missing('python3'), go: compileGo(), ...installPeers() };
+  return Object.fromEntries(Object.entries(reasons).filter(([, reason]) => reason !== undefined));
+}

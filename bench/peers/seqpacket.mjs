@@ -1,0 +1,194 @@
+// This package.
+import { openSync } from 'node:fs';
+import { connect, listen } from 'seqpacket';
+import { Meter, Pace, play, reportReady, work } from './role.mjs';
+
+const BATCH = 64;
+
+async function acceptOne() {
+  const acceptor = listen(work.path);
+  reportReady();
+  const socket = await acceptor.accept();
+  acceptor.close();
+  return configured(socket);
+}
+
+async function connected() {
+  return configured(await connect(work.path));
+}
+
+function configured(socket) {
+  if (work.variants.includes('busy-poll')) socket.setOption('busyPoll', 50);
+  return socket;
+}
+
+await play({
+  async echo() {
+    const socket = await acceptOne();
+    const buffer = Buffer.alloc(work.size);
+    const meter = new Meter();
+    for (let more = true; more; ) {
+      await socket.receive(buffer);
+      more = meter.saw(buffer[0]);
+      await socket.send(buffer);
+    }
+    meter.report();
+    socket.close();
+  },
+
+  async ping() {
+    const socket = await connected();
+    const buffer = Buffer.alloc(work.size);
+    const pace = new Pace();
+    for (let message = pace.next(); message !== undefined; message = pace.next()) {
+      await socket.send(message);
+      await socket.receive(buffer);
+    }
+    pace.reportMeasured();
+    socket.close();
+  },
+
+  async sink() {
+    const socket = await acceptOne();
+    const buffer = Buffer.alloc(work.size);
+    const meter = new Meter();
+    do await socket.receive(buffer);
+    while (meter.saw(buffer[0]));
+    meter.report();
+    socket.close();
+  },
+
+  async flood() {
+    const socket = await connected();
+    const pace = new Pace();
+    for (let message = pace.next(); message !== undefined; message = pace.next()) {
+      await socket.send(message);
+    }
+    pace.reportUsed();
+    socket.close();
+  },
+
+  async 'sink-batches'() {
+    const socket = await acceptOne();
+    const meter = new Meter();
+    for (let more = true; more; ) {
+      const messages = await socket.receiveMany({ max: BATCH });
+      for (let i = 0; i < messages.length && more; i++) more = meter.saw(messages[i][0]);
+    }
+    meter.report();
+    socket.close();
+  },
+
+  async 'sink-iterator'() {
+    const socket = await acceptOne();
+    const meter = new Meter();
+    for await (const message of socket) if (!meter.saw(message[0])) break;
+    meter.report();
+    socket.close();
+  },
+
+  async 'flood-batches'() {
+    const socket = await connected();
+    const pace = new Pace();
+    for (let messages = nextBatch(pace); messages.length > 0; messages = nextBatch(pace)) {
+      await socket.sendMany(messages);
+    }
+    pace.reportUsed();
+    socket.close();
+  },
+
+  async 'sink-descriptors'() {
+    const socket = await acceptOne();
+    const buffer = Buffer.alloc(work.size);
+    const meter = new Meter();
+    do {
+      const { fds } = await socket.receiveWithFds(buffer, 1);
+      fds[0].close();
+    } while (meter.saw(buffer[0]));
+    meter.report();
+    socket.close();
+  },
+
+  async 'flood-descriptors'() {
+    const socket = await connected();
+    const passed = [openSync('/dev/null', 'r')];
+    const pace = new Pace();
+    for (let message = pace.next(); message !== undefined; message = pace.next()) {
+      await socket.sendWithFds(message, passed);
+    }
+    pace.reportUsed();
+    socket.close();
+  },
+
+  async accept() {
+    const acceptor = listen(work.path);
+    reportReady();
+    for await (const socket of acceptor) socket.close();
+  },
+
+  /** Opens connections in groups, and closes each when the server has. */
+  async storm() {
+    const end = Buffer.alloc(1);
+    const pace = new Pace(1);
+    const live = async () => {
+      const socket = await connect(work.path);
+      await socket.receive(end).catch((error) => {
+        if (error.code !== 'EOF') throw error;
+      });
+      socket.close();
+    };
+    for (let group = nextBatch(pace); group.length > 0; group = nextBatch(pace)) {
+      await Promise.all(group.map(live));
+    }
+    pace.reportMeasured();
+  },
+
+  async 'echo-many'() {
+    const acceptor = listen(work.path);
+    reportReady();
+    const echo = async (socket) => {
+      const buffer = Buffer.alloc(64);
+      for (;;) {
+        await socket.receive(buffer);
+        await socket.send(buffer);
+      }
+    };
+    for await (const socket of acceptor) {
+      echo(socket).catch((error) => {
+        socket.close();
+        if (error.code !== 'EOF' && error.code !== 'ECONNRESET') throw error;
+      });
+    }
+  },
+
+  async idle() {
+    await idle(async (socket) => {
+      for await (const message of socket) throw new Error(`an idle connection said ${message}`);
+    });
+  },
+
+  async 'idle-receive'() {
+    await idle((socket) => socket.receiveMessage());
+  },
+});
+
+function nextBatch(pace) {
+  const messages = [];
+  while (messages.length < BATCH) {
+    const message = pace.next();
+    if (message === undefined) break;
+    messages.push(message);
+  }
+  return messages;
+}
+
+async function idle(wait) {
+  const { Idle } = await import('./idle.mjs');
+  const acceptor = listen(work.path);
+  reportReady();
+  const idling = new Idle();
+  for await (const socket of acceptor) {
+    wait(socket).catch(() => {});
+    if (idling.opened(socket)) break;
+  }
+}
