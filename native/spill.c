@@ -70,7 +70,8 @@ napi_value js_takeBatch(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-/* takeBatchControl(index, results): what came beside one message of the last recvmmsg, as recvmsg leaves it */
+/* takeBatchControl(index, results): what came beside one message of the last recvmmsg, as recvmsg leaves it
+ */
 napi_value js_takeBatchControl(napi_env env, napi_callback_info info) {
   struct arguments arguments = read_arguments(env, info);
   size_t index = (size_t)integer_argument(env, arguments.values[0]);

@@ -199,7 +199,8 @@ napi_value js_controlBlock(napi_env env, napi_callback_info info) {
   if (control == NULL || length < sizeof *control + BATCH_CONTROL) return integer_result(env, -EFAULT);
   /* The reference keeps the memory for as long as the environment. */
   napi_ref kept;
-  if (napi_create_reference(env, arguments.values[0], 1, &kept) != napi_ok) return integer_result(env, -ENOMEM);
+  if (napi_create_reference(env, arguments.values[0], 1, &kept) != napi_ok)
+    return integer_result(env, -ENOMEM);
   instance->control = control;
   instance->control_capacity = length - sizeof *control;
   return integer_result(env, 0);
