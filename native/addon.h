@@ -49,14 +49,7 @@ struct arguments {
   napi_value values[MAX_ARGUMENTS];
 };
 
-static inline struct arguments read_arguments(napi_env env, napi_callback_info info) {
-  struct arguments arguments = {0};
-  size_t count = MAX_ARGUMENTS;
-  void *instance = NULL;
-  napi_get_cb_info(env, info, &count, arguments.values, NULL, &instance);
-  arguments.instance = instance;
-  return arguments;
-}
+struct arguments read_arguments(napi_env env, napi_callback_info info);
 
 static inline int32_t integer_argument(napi_env env, napi_value value) {
   int32_t result = -1;
