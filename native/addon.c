@@ -18,6 +18,7 @@ static void free_instance(napi_env env, void *data, void *hint) {
   (void)hint;
   free_spill(instance);
   free(instance->owned);
+  free(instance->polls);
   free(instance);
 }
 

@@ -30,8 +30,10 @@ struct instance {
   /* poll.c */
   napi_ref on_ready;
   struct report *report;
-  struct poll *polls;
-  size_t live_polls; /* whose close callback has not run yet */
+  struct poll **polls; /* by descriptor */
+  size_t polls_capacity;
+  size_t live_polls;      /* whose close callback has not run yet */
+  struct poll *reporting; /* none once it is closed */
 
   /* system-calls.c: where recvmsg puts what comes beside a message; and how much there may be. */
   struct control_block *control;
@@ -141,9 +143,10 @@ uint8_t *reserve_batch(struct instance *instance, size_t *stride, size_t *capaci
 #define OWNERSHIP(X) \
   X(own)             \
   X(disown)
-#define SPILL(X) \
-  X(takeSpilled) \
-  X(takeBatch)   \
+#define SPILL(X)  \
+  X(takeSpilled)  \
+  X(takeBatch)    \
+  X(releaseBatch) \
   X(takeBatchControl)
 #define READINESS(X) \
   X(onReady)         \

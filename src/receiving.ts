@@ -31,7 +31,7 @@ interface HeldMessage {
 
 const NOWHERE = new Uint8Array(0);
 
-/** How much room a message of unknown length is offered at least; what is longer costs a copy. */
+/** How much room a message of unknown length is offered at least. */
 const LEAST_ROOM = 4096;
 
 /** The receiving side of one socket. */
@@ -42,6 +42,8 @@ export class Receiver {
   readonly #connection: Connection;
   readonly #held: HeldMessage[] = [];
   #emptyMessages: EmptyMessages = 'eof';
+  /** How long the next message may be, by those before: what is longer costs a copy. */
+  #expected = LEAST_ROOM;
 
   constructor(connection: Connection) {
     this.#connection = connection;
@@ -79,11 +81,13 @@ export class Receiver {
       this.#takeHeld();
       return held.data;
     }
-    const room = freeMemory(LEAST_ROOM);
+    const room = freeMemory(this.#expected);
     const bytes = this.#receive(room, 0);
     if (bytes === WOULD_BLOCK) return WOULD_BLOCK;
     this.#count(bytes);
-    return bytes > room.length ? assemble(bytes, room) : takeMemory(bytes);
+    const data = bytes > room.length ? assemble(bytes, room) : takeMemory(room, bytes);
+    this.#expected = Math.max(bytes, this.#expected >> 1, LEAST_ROOM);
+    return data;
   }
 
   /** Receives 1 to `max` messages, in one system call; their descriptors are closed. */
