@@ -1,11 +1,12 @@
 /** One connection whose messages are lines: for `connect`, and for each client of `listen`. */
 import type { SeqpacketSocket } from 'seqpacket';
 import { now } from './clock.js';
+import { describeAll } from './descriptors.js';
 import { codeOf, Failure } from './failure.js';
 import type { Outgoing } from './framing.js';
 import type { Patience } from './patience.js';
 import type { Presentation } from './presentation.js';
-import { describeAll, type ReceivedDescriptors } from './received-descriptors.js';
+import type { ReceivedDescriptors } from './received-descriptors.js';
 import { sendOutgoing } from './sending.js';
 
 const ALL_FDS = { maxFds: 253 };

@@ -1,7 +1,7 @@
 /** What a descriptor is: /proc/self/fd, /proc/self/fdinfo, fstat(2). */
 import { fstatSync, readFileSync, readlinkSync, type Stats } from 'node:fs';
-import { inetSocket } from './proc-net-inet.js';
-import { SOCK_TYPES, unixSockets } from './proc-net-unix.js';
+import { inetSockets } from './proc-net-inet.js';
+import { SOCK_TYPES, type UnixSocket, unixSockets } from './proc-net-unix.js';
 
 export interface Description {
   /** `'file'`, `'directory'`, `'pipe'`, `'socket'`, `'character device'`, `'memfd'`, `'eventfd'`, … */
@@ -13,10 +13,18 @@ export interface Description {
   size?: number;
 }
 
+const NONE: Description[] = [];
 const O_PATH = 0o10000000;
 const ACCESS = ['read-only', 'write-only', 'read-write'] as const;
 
-export function describe(fd: number): Description {
+/** The descriptors of one message. */
+export function describeAll(fds: readonly { fd: number }[]): Description[] {
+  if (fds.length === 0) return NONE;
+  const sockets = new SocketTable();
+  return fds.map(({ fd }) => describe(fd, sockets));
+}
+
+function describe(fd: number, sockets: SocketTable): Description {
   const link = readlinkSync(`/proc/self/fd/${fd}`);
   const info = readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8');
   const flags = Number.parseInt(/^flags:\s*(\d+)/m.exec(info)?.[1] ?? '0', 8);
@@ -27,7 +35,7 @@ export function describe(fd: number): Description {
   if (anonymous !== undefined) return { kind: anonymous, target: '', access };
   if (link.startsWith('pipe:')) return { kind: 'pipe', target: link.slice('pipe:'.length), access };
   const stats = fstatSync(fd);
-  if (link.startsWith('socket:')) return { kind: 'socket', target: socketTarget(stats.ino), access };
+  if (link.startsWith('socket:')) return { kind: 'socket', target: sockets.find(stats.ino), access };
   const memory = /^\/memfd:(.*?)(?: \(deleted\))?$/.exec(link)?.[1];
   if (memory !== undefined) return { kind: 'memfd', target: memory, access, size: stats.size };
   const kind = kindOf(stats);
@@ -45,13 +53,19 @@ function kindOf(stats: Stats): string {
   return 'descriptor';
 }
 
-function socketTarget(inode: number): string {
-  const inet = inetSocket(inode);
-  if (inet !== undefined) return inet;
-  const local = unixSockets().find((socket) => socket.inode === inode);
-  if (local === undefined) return `[${inode}]`;
-  const state = local.state === 'listening' ? ' (listening)' : '';
-  return `unix ${SOCK_TYPES[local.type] ?? local.type} ${local.address || `[${inode}]`}${state}`;
+/** What sockets are, by inode. The kernel's tables may be long: they are read once, and only if there is a socket. */
+class SocketTable {
+  #inet: Map<number, string> | undefined;
+  #unix: Map<number, UnixSocket> | undefined;
+
+  find(inode: number): string {
+    this.#inet ??= inetSockets();
+    this.#unix ??= new Map(unixSockets().map((socket) => [socket.inode, socket]));
+    const local = this.#unix.get(inode);
+    if (local === undefined) return this.#inet.get(inode) ?? `[${inode}]`;
+    const state = local.state === 'listening' ? ' (listening)' : '';
+    return `unix ${SOCK_TYPES[local.type] ?? local.type} ${local.address || `[${inode}]`}${state}`;
+  }
 }
 
 /** `file /etc/hosts (read-only, 221 bytes)` */

@@ -16,6 +16,7 @@ export interface Observer {
 }
 
 const ALL_FDS = { maxFds: 253 };
+const ENDS = ['EOF', 'ECONNRESET', 'ECANCELED', 'EBADF'];
 
 /** Forwards in both directions until both have ended, and closes both sockets. */
 export async function forward(
@@ -54,7 +55,7 @@ async function forwardOneWay(
       if (seen !== undefined) await seen;
       await sendWhole(to, message.data, message.fds);
     } catch (error) {
-      if (!endOfSending(error, from, direction, observer)) throw error;
+      await endOfSending(error, from, direction, observer);
       return;
     } finally {
       for (const fd of message.fds) fd.close();
@@ -90,29 +91,42 @@ function endOfReceiving(
   }
 }
 
-/** Whether that is how a connection ends; the sender shall then meet EPIPE as if nobody were in the middle. */
-function endOfSending(
+/** The sender shall then meet EPIPE, as if nobody were in the middle. */
+async function endOfSending(
   error: unknown,
   from: SeqpacketSocket,
   direction: Direction,
   observer: Observer,
-): boolean {
+): Promise<void> {
   switch (codeOf(error)) {
     case 'EPIPE':
-    case 'ECONNRESET':
-      observer.event(direction, 'not delivered', 'the receiver has closed');
+    case 'ECONNRESET': {
       if (from.isOpen) shutdown(from, 'receive');
-      return true;
+      const more = await discard(from);
+      const which = more === 0 ? 'the last message' : `the last ${more + 1} messages`;
+      observer.event(direction, 'not delivered', `${which}: the receiver has closed`);
+      return;
+    }
     case 'ECANCELED':
     case 'EBADF':
-      observer.event(direction, 'not delivered', 'the connection was closed meanwhile');
-      return true;
+      observer.event(direction, 'not delivered', 'the last message: the connection was closed meanwhile');
+      return;
     case 'EMSGSIZE':
       // The only way to tell the sender that a message was lost is to break the connection.
       observer.event(direction, 'not delivered', reasonOf(error));
+  }
+  throw error;
+}
+
+/** Takes what was sent before the shutdown: whoever waits for room to send learns only then that there is no use. */
+async function discard(from: SeqpacketSocket): Promise<number> {
+  for (let count = 0; ; count++) {
+    try {
+      for (const fd of (await from.receiveMessage(ALL_FDS)).fds) fd.close();
+    } catch (error) {
+      if (ENDS.includes(codeOf(error) ?? '')) return count;
       throw error;
-    default:
-      return false;
+    }
   }
 }
 

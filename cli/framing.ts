@@ -44,13 +44,15 @@ export class Framing {
   constructor(
     readonly coding: Coding,
     readonly delimiter: Buffer,
+    /** Whether the delimiter is a part of each message. */
+    readonly keepsDelimiter = false,
   ) {}
 
   /** @throws {Failure} if it is no such line */
   decode(line: Buffer): Outgoing {
     switch (this.coding) {
       case 'text':
-        return { data: line, fds: [] };
+        return { data: this.keepsDelimiter ? Buffer.concat([line, this.delimiter]) : line, fds: [] };
       case 'hex':
         return { data: fromHex(String(line)), fds: [] };
       case 'base64':
@@ -64,7 +66,7 @@ export class Framing {
     const { data } = incoming.message;
     switch (this.coding) {
       case 'text':
-        return Buffer.concat([data, this.delimiter]);
+        return this.keepsDelimiter ? data : Buffer.concat([data, this.delimiter]);
       case 'hex':
         return Buffer.concat([Buffer.from(data.toString('hex')), this.delimiter]);
       case 'base64':

@@ -4,19 +4,19 @@ import { readFileSync } from 'node:fs';
 const PROTOCOLS = ['tcp', 'tcp6', 'udp', 'udp6'];
 const LISTENING = '0A';
 
-/** For example `TCP 127.0.0.1:80 ← 127.0.0.1:40000`; undefined if it is none of these. */
-export function inetSocket(inode: number): string | undefined {
+/** By inode; for example `TCP 127.0.0.1:80 - 127.0.0.1:40000`. */
+export function inetSockets(): Map<number, string> {
+  const sockets = new Map<number, string>();
   for (const protocol of PROTOCOLS) {
+    const name = protocol.slice(0, 3).toUpperCase();
     for (const line of linesOf(protocol)) {
-      const fields = line.trim().split(/\s+/);
-      if (Number(fields[9]) !== inode) continue;
-      const name = protocol.slice(0, 3).toUpperCase();
-      const local = endpoint(fields[1]!);
-      if (fields[3] === LISTENING) return `${name} ${local} (listening)`;
-      return fields[2]!.endsWith(':0000') ? `${name} ${local}` : `${name} ${local} - ${endpoint(fields[2]!)}`;
+      const [, local, remote, state, , , , , , inode] = line.trim().split(/\s+/) as string[];
+      const peer = remote!.endsWith(':0000') ? '' : ` - ${endpoint(remote!)}`;
+      const suffix = state === LISTENING && protocol.startsWith('tcp') ? ' (listening)' : peer;
+      sockets.set(Number(inode), `${name} ${endpoint(local!)}${suffix}`);
     }
   }
-  return undefined;
+  return sockets;
 }
 
 function linesOf(protocol: string): string[] {

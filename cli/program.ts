@@ -24,6 +24,7 @@ interface FramingOptions {
   hex?: boolean;
   base64?: boolean;
   json?: boolean;
+  keepDelimiter?: boolean;
 }
 
 export function createProgram(finished: Finished): TeachingCommand {
@@ -103,6 +104,12 @@ function withMessageOptions(command: TeachingCommand): TeachingCommand {
     .option(
       '-d, --delimiter <text>',
       'what ends a message in the input, and follows it in the output; \\n \\r \\t \\0 \\xNN; empty: the whole input is one message; a line feed by default',
+    )
+    .addOption(
+      new Option(
+        '--keep-delimiter',
+        'what ends a message in the input is a part of it, for services that expect it; the output is what comes, as it is',
+      ).conflicts(['hex', 'base64', 'json']),
     )
     .addOption(new Option('-x, --hex', 'messages are lines of hex digits').conflicts(['base64', 'json']))
     .addOption(new Option('--base64', 'messages are lines of base64').conflicts(['hex', 'json']))
@@ -339,12 +346,12 @@ function benchCommand(program: TeachingCommand, finished: Finished): void {
     );
 }
 
-function framingOf({ delimiter, hex, base64, json }: FramingOptions): Framing {
+function framingOf({ delimiter, hex, base64, json, keepDelimiter }: FramingOptions): Framing {
   const coding: Coding = hex ? 'hex' : base64 ? 'base64' : json ? 'json' : 'text';
   if (coding === 'json' && delimiter !== undefined) {
     throw new Failure('--json is by lines: it takes no --delimiter', EXIT.usage);
   }
-  return new Framing(coding, parseDelimiter(delimiter ?? '\\n'));
+  return new Framing(coding, parseDelimiter(delimiter ?? '\\n'), keepDelimiter);
 }
 
 function checked<T extends TalkOptions & FramingOptions & Partial<ListenOptions>>(options: T): T {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { FileDescriptor } from 'seqpacket';
-import { type Description, describe, inWords } from './descriptors.js';
+import { type Description, inWords } from './descriptors.js';
 import { cannotOpen, Failure, reasonOf } from './failure.js';
 import type { Incoming } from './framing.js';
 import { stdout } from './output.js';
@@ -18,10 +18,6 @@ export interface DescriptorOptions {
   saveFds?: string | undefined;
   /** Whether to write what they hold to standard output. */
   printFds?: boolean | undefined;
-}
-
-export function describeAll(fds: readonly FileDescriptor[]): Description[] {
-  return fds.map(({ fd }) => describe(fd));
 }
 
 export class ReceivedDescriptors {

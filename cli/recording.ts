@@ -72,7 +72,7 @@ export interface Recorded {
 
 /** @throws {Failure} */
 export async function* readRecording(file: string): AsyncGenerator<Recorded> {
-  const source = createReadStream(file === '-' ? '/dev/stdin' : file);
+  const source = file === '-' ? process.stdin : createReadStream(file);
   try {
     for await (const packet of readPcapng(source)) {
       const connection = Number(/^connection (\d+)$/.exec(packet.interface)?.[1] ?? Number.NaN);

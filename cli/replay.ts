@@ -1,7 +1,7 @@
 /** `seqpacket replay` */
 import { connect, listen, type Message, type SeqpacketSocket } from 'seqpacket';
 import { parseAddress } from './addresses.js';
-import { describe, inWords } from './descriptors.js';
+import { describeAll, inWords } from './descriptors.js';
 import { hexDump } from './dump.js';
 import { EXIT } from './exit-codes.js';
 import { cannotConnect, cannotListen, codeOf, Failure, reasonOf } from './failure.js';
@@ -86,7 +86,7 @@ class Player {
   get summary(): string {
     const answers = this.#options.anyAnswer
       ? `${this.#received} received, not compared`
-      : `${this.#same} of ${this.#received} received as recorded, ${this.differences} differences`;
+      : `${this.#same} of ${this.#received} received as recorded, ${this.differences} ${this.differences === 1 ? 'difference' : 'differences'}`;
     return `${this.#sent} sent, ${answers}`;
   }
 
@@ -176,8 +176,10 @@ class Player {
     const timer = setTimeout(() => controller.abort(), timeout * 1000);
     try {
       const message = await socket.receiveMessage({ ...ALL_FDS, signal: controller.signal });
-      for (const [index, { fd }] of message.fds.entries()) {
-        if (!this.#options.quiet) tell(`#${number} received descriptor ${index}: ${inWords(describe(fd))}`);
+      if (!this.#options.quiet) {
+        for (const [index, what] of describeAll(message.fds).entries()) {
+          tell(`#${number} received descriptor ${index}: ${inWords(what)}`);
+        }
       }
       return message;
     } catch (error) {

@@ -49,11 +49,11 @@ export function diagnose(sockets: readonly UnixSocket[]): Map<number, Diagnosis>
 
 /** `NAME INODE PEER-NAME PEER-INODE …`: a name may have spaces and numbers in it, so what is known of it decides. */
 function splitNames(text: string, addresses: ReadonlyMap<number, string>) {
-  for (const match of text.matchAll(/ (\d+) +\S/g)) {
+  for (const match of text.matchAll(/ (\d+)(?= )/g)) {
     const inode = Number(match[1]);
     const address = addresses.get(inode);
     if (address === undefined || text.slice(0, match.index).trim() !== (address || '*')) continue;
-    const rest = text.slice(match.index + match[0].length - 1);
+    const rest = text.slice(match.index + match[0].length).trimStart();
     const peer = /^(.*?) (\d+)(?= |$)(.*)$/.exec(rest);
     if (peer !== null) return { inode, peerInode: Number(peer[2]), after: peer[3]! };
   }

@@ -2,7 +2,7 @@
 import { connect, listen, type Message, type SeqpacketAcceptor, type SeqpacketSocket } from 'seqpacket';
 import { parseAddress } from './addresses.js';
 import { now } from './clock.js';
-import { type Description, describe } from './descriptors.js';
+import { describeAll } from './descriptors.js';
 import { EXIT } from './exit-codes.js';
 import { cannotConnect, cannotListen, codeOf, Failure, reasonOf } from './failure.js';
 import { type Direction, forward, type Observer } from './forwarding.js';
@@ -23,8 +23,6 @@ export interface TraceOptions {
   /** A file, or `-` for standard output. */
   write?: string | undefined;
 }
-
-const NOTHING: Description[] = [];
 
 export async function runTrace(
   listenAddress: string,
@@ -153,7 +151,7 @@ class Tracer {
       message: (direction: Direction, message: Message) => {
         if (view === undefined && recording === undefined) return undefined;
         const time = now();
-        const what = message.fds.length === 0 ? NOTHING : message.fds.map(({ fd }) => describe(fd));
+        const what = describeAll(message.fds);
         view?.message(time, number, direction, message, what);
         recording?.message(time, number, direction, message, what, peer);
         return stdout.room() ?? file?.room();

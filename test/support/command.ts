@@ -44,7 +44,7 @@ export class Cli {
     this.ended.catch(() => {});
     t.after(() => {
       child.kill('SIGKILL');
-      if (this.stderr !== '') t.diagnostic(this.stderr);
+      if (!this.#isOver && this.stderr !== '') t.diagnostic(this.stderr);
     });
   }
 
