@@ -5,10 +5,11 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { run } from './support/command.js';
-import { missing } from './support/programs.js';
+import { missing, unsanitizedEnvironment } from './support/programs.js';
 import { scratchPath } from './support/scratch.js';
 
 const TIMEOUT = { timeout: 30_000 };
+const PROGRAM = { encoding: 'utf8', timeout: 20_000, env: unsanitizedEnvironment() } as const;
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const documentation = readFileSync(`${root}docs/cli.md`, 'utf8');
 const COMMANDS = ['connect', 'listen', 'ls', 'trace', 'replay', 'bench', 'completion', 'manual'];
@@ -107,9 +108,9 @@ describe('the manual page', TIMEOUT, () => {
   });
 
   it('is one that man can show', { skip: missing('man') }, () => {
-    const env = { ...process.env, MANROFFSEQ: '', LC_ALL: 'C.UTF-8', MANWIDTH: '100' };
+    const env = { ...unsanitizedEnvironment(), MANROFFSEQ: '', LC_ALL: 'C.UTF-8', MANWIDTH: '100' };
     const args = ['--warnings', '-l', `${root}man/seqpacket.1`];
-    const { status, stdout, stderr } = spawnSync('man', args, { encoding: 'utf8', env });
+    const { status, stdout, stderr } = spawnSync('man', args, { ...PROGRAM, env });
     assert.equal(status, 0, stderr);
     assert.equal(stderr, '');
     assert.match(stdout, /seqpacket connect --hex -m '01 02 ff' -m 00 @service/);
@@ -123,7 +124,7 @@ describe('completion', TIMEOUT, () => {
     const complete = (...words: string[]) => {
       const line = `COMP_WORDS=(seqpacket "$@"); COMP_CWORD=$#; _seqpacket; printf '%s\\n' "\${COMPREPLY[@]}"`;
       const args = ['--norc', '-c', `${script}\n${line}`, 'bash', ...words];
-      return execFileSync('bash', args, { encoding: 'utf8' }).trim().split('\n');
+      return execFileSync('bash', args, PROGRAM).trim().split('\n');
     };
     assert.deepEqual(complete('l'), ['listen', 'ls']);
     assert.deepEqual(complete('trace', '--by'), ['--bytes']);
@@ -138,9 +139,7 @@ describe('completion', TIMEOUT, () => {
   it('in fish', { skip: missing('fish') }, async (t) => {
     const { stdout: script } = await run(t, ['completion', 'fish']);
     const complete = (line: string) =>
-      execFileSync('fish', ['--no-config', '-c', `${script}\ncomplete -C ${JSON.stringify(line)}`], {
-        encoding: 'utf8',
-      })
+      execFileSync('fish', ['--no-config', '-c', `${script}\ncomplete -C ${JSON.stringify(line)}`], PROGRAM)
         .trim()
         .split('\n')
         .map((each) => each.split('\t')[0]);
@@ -155,7 +154,7 @@ describe('completion', TIMEOUT, () => {
     writeFileSync(file, script);
     // It has to be well-formed, and to define what the completion system calls.
     const check = `autoload -Uz compinit && compinit -D -d ${file}.dump && source ${file} && whence -w _seqpacket && print $_comps[seqpacket]`;
-    const shown = execFileSync('zsh', ['-f', '-c', check], { encoding: 'utf8' });
+    const shown = execFileSync('zsh', ['-f', '-c', check], PROGRAM);
     assert.equal(shown, '_seqpacket: function\n_seqpacket\n');
   });
 });

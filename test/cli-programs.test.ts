@@ -7,7 +7,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { Cli, listening, parsed, run, tracing } from './support/command.js';
 import { abstractName, Peer, Python } from './support/peers.js';
-import { missing } from './support/programs.js';
+import { missing, unsanitizedEnvironment } from './support/programs.js';
 import { scratchDirectory, scratchPath } from './support/scratch.js';
 
 const TIMEOUT = 30_000;
@@ -231,9 +231,14 @@ printf %s $! > "$pid"
   args.push('-l', `k8s-file:${directory}/log`, '--exit-dir', `${directory}/exits`);
   args.push('--socket-dir-path', `${directory}/sockets`, '--full-attach', '-i');
   // It lives on in the background until its workload ends.
-  const [code] = await once(spawn('conmon', args, { stdio: 'ignore' }), 'exit');
+  const [code] = await once(
+    spawn('conmon', args, { stdio: 'ignore', env: unsanitizedEnvironment() }),
+    'exit',
+  );
   assert.equal(code, 0);
-  const pids = ['pid', 'conmon-pid'].map((file) => Number(readFileSync(`${directory}/${file}`, 'utf8')));
+  const files = ['pid', 'conmon-pid'].map((name) => `${directory}/${name}`);
+  for (const file of files) await exists(file);
+  const pids = files.map((file) => Number(readFileSync(file, 'utf8')));
   t.after(() => {
     for (const pid of pids) endProcess(pid);
   });

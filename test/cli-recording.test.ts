@@ -6,10 +6,11 @@ import { describe, it, type TestContext } from 'node:test';
 import { connect, listen, type SeqpacketSocket } from 'seqpacket';
 import { Cli, run, tracing } from './support/command.js';
 import { closing } from './support/peers.js';
-import { missing } from './support/programs.js';
+import { missing, unsanitizedEnvironment } from './support/programs.js';
 import { scratchPath } from './support/scratch.js';
 
 const TIMEOUT = { timeout: 30_000 };
+const PROGRAM = { encoding: 'utf8', timeout: 20_000, env: unsanitizedEnvironment() } as const;
 
 /** Answers each message in its own way, until the end of file. */
 async function serve(socket: SeqpacketSocket, answer: (data: Buffer) => Buffer): Promise<void> {
@@ -73,7 +74,7 @@ describe('a recording', TIMEOUT, () => {
       'separator=|',
       ...fields.flatMap((field) => ['-e', field]),
     ];
-    const lines = execFileSync('tshark', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    const lines = execFileSync('tshark', args, { ...PROGRAM, stdio: ['ignore', 'pipe', 'ignore'] });
     const hex = (text: string) => Buffer.from(text).toString('hex');
     assert.deepEqual(
       lines
@@ -91,7 +92,7 @@ describe('a recording', TIMEOUT, () => {
         `connection 2|1|9|${hex('AND AGAIN')}|`,
       ],
     );
-    const infos = execFileSync('capinfos', [file], { encoding: 'utf8' });
+    const infos = execFileSync('capinfos', [file], PROGRAM);
     assert.match(infos, /Number of packets: +8\n/);
     assert.match(infos, /Encapsulation = USER 0/);
     assert.match(infos, /Capture application: +seqpacket \d/);

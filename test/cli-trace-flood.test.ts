@@ -88,7 +88,10 @@ test(title, { timeout: 600_000 }, async (t) => {
   ]);
   const seconds = (performance.now() - start) / 1000;
   t.diagnostic(`${Math.round((2 * MESSAGES) / seconds)} messages/s; ${early} KB at 30 %, ${late} KB at most`);
-  assert.ok(late - early < MOST_GROWTH_KB, `grew from ${early} to ${late} KB`);
+  // AddressSanitizer keeps what is freed for a while.
+  if (process.env['SEQPACKET_SANITIZED'] === undefined) {
+    assert.ok(late - early < MOST_GROWTH_KB, `grew from ${early} to ${late} KB`);
+  }
   const open = readdirSync(`/proc/${pid}/fd`).length;
   assert.ok(open < 40, `${open} descriptors are open in trace`);
   assert.equal((await trace.interrupted()).code, 0);
