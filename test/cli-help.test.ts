@@ -14,9 +14,14 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const documentation = readFileSync(`${root}docs/cli.md`, 'utf8');
 const COMMANDS = ['connect', 'listen', 'ls', 'trace', 'replay', 'bench', 'completion', 'manual'];
 
-async function helpOf(t: TestContext, ...args: string[]): Promise<string> {
-  const { code, stdout } = await run(t, [...args, '--help']);
+const helps = new Map<string, string>();
+
+async function helpOf(t: TestContext, ...command: string[]): Promise<string> {
+  const known = helps.get(command.join());
+  if (known !== undefined) return known;
+  const { code, stdout } = await run(t, [...command, '--help']);
   assert.equal(code, 0);
+  helps.set(command.join(), stdout);
   return stdout;
 }
 
@@ -56,15 +61,12 @@ describe('wrong usage', TIMEOUT, () => {
   const cases: [string[], RegExp][] = [
     [['conect', '/x'], /unknown command 'conect' \(Did you mean connect\?\) \(try "seqpacket --help"\)/],
     [['connect'], /missing required argument 'address' \(try "seqpacket connect --help"\)/],
-    [['connect', '/x', '--hexx'], /unknown option '--hexx'/],
     [['connect', '/x', '--hex', '--json'], /cannot be used with/],
     [['connect', '/x', '--timeout', '-1'], /A number of seconds/],
     [['connect', ''], /an address is a path, or @name/],
     [['connect', '/x', '--delimiter', '\\q'], /--delimiter: \\q is unknown/],
     [['listen', '@x', '--mode', '600'], /an abstract name has no permissions/],
-    [['listen', '/x', '--mode', '9'], /Octal permissions/],
     [['listen', '/x', '--exec-as', 'fd'], /--exec-as needs --exec/],
-    [['bench', '--size', '0'], /A whole number/],
   ];
   for (const [args, reason] of cases) {
     it(`seqpacket ${args.join(' ')}`, async (t) => {

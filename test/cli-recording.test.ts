@@ -32,6 +32,16 @@ async function serveAll(t: TestContext, answer: (data: Buffer) => Buffer): Promi
   return path;
 }
 
+let bytes: Buffer | undefined;
+
+/** One for tests that only read it. */
+async function recording(t: TestContext): Promise<string> {
+  bytes ??= readFileSync(await recorded(t));
+  const file = scratchPath('recording.pcapng');
+  writeFileSync(file, bytes);
+  return file;
+}
+
 /** A recording of two connections, of which the first is ended by the client, and the second lives on. */
 async function recorded(t: TestContext, signal: NodeJS.Signals = 'SIGINT'): Promise<string> {
   const service = await serveAll(t, capitals);
@@ -57,7 +67,7 @@ async function recorded(t: TestContext, signal: NodeJS.Signals = 'SIGINT'): Prom
 
 describe('a recording', TIMEOUT, () => {
   it('is read by tshark and capinfos', { skip: missing('tshark') || missing('capinfos') }, async (t) => {
-    const file = await recorded(t);
+    const file = await recording(t);
     const fields = [
       'frame.interface_name',
       'frame.packet_flags_direction',
@@ -124,7 +134,7 @@ describe('a recording', TIMEOUT, () => {
   });
 
   it('is done again with another service, and what differs is shown', async (t) => {
-    const file = await recorded(t);
+    const file = await recording(t);
     const other = await serveAll(t, (data) =>
       String(data) === 'hello' ? Buffer.from('bye') : capitals(data),
     );
@@ -138,7 +148,7 @@ describe('a recording', TIMEOUT, () => {
   });
 
   it('stands in for the service', async (t) => {
-    const file = await recorded(t);
+    const file = await recording(t);
     const path = scratchPath();
     const replay = new Cli(t, ['replay', '--direction', 'server', '--connection', '1', file, path]);
     await replay.tells('listening at ');
@@ -153,7 +163,7 @@ describe('a recording', TIMEOUT, () => {
   });
 
   it('is waited for only so long', async (t) => {
-    const file = await recorded(t);
+    const file = await recording(t);
     const path = scratchPath();
     closing(t, listen(path));
     const { code, stderr } = await run(t, ['replay', '--timeout', '0.2', file, path]);
@@ -167,7 +177,7 @@ describe('a recording', TIMEOUT, () => {
     const contents: [Buffer, RegExp][] = [
       [Buffer.from('this is a text, and no recording'), /not a pcapng file/],
       [Buffer.alloc(0), /not a pcapng file/],
-      [Buffer.concat([readFileSync(await recorded(t)), Buffer.alloc(64, 0xee)]), /a block is malformed/],
+      [Buffer.concat([readFileSync(await recording(t)), Buffer.alloc(64, 0xee)]), /a block is malformed/],
     ];
     for (const [content, reason] of contents) {
       writeFileSync(garbage, content);

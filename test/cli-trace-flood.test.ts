@@ -8,7 +8,7 @@ import { closing } from './support/peers.js';
 import { scratchPath } from './support/scratch.js';
 
 /** In each direction. */
-const MESSAGES = Number(process.env['SEQPACKET_TRACE_MESSAGES'] ?? 50_000);
+const MESSAGES = Number(process.env['SEQPACKET_TRACE_MESSAGES'] ?? 30_000);
 /** One in so many has a descriptor, another one is empty. */
 const EACH = 500;
 const LARGEST = 400;
