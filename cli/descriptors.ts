@@ -1,5 +1,6 @@
 /** What a descriptor is: /proc/self/fd, /proc/self/fdinfo, fstat(2). */
 import { fstatSync, readFileSync, readlinkSync, type Stats } from 'node:fs';
+import { reasonOf } from './failure.js';
 import { inetSockets } from './proc-net-inet.js';
 import { SOCK_TYPES, type UnixSocket, unixSockets } from './proc-net-unix.js';
 
@@ -8,7 +9,7 @@ export interface Description {
   kind: string;
   /** The path, or what else there is to say: for a socket its protocol and addresses. */
   target: string;
-  access: 'read-only' | 'write-only' | 'read-write' | 'path only';
+  access: 'read-only' | 'write-only' | 'read-write' | 'path only' | 'unknown';
   /** Bytes; of files only. */
   size?: number;
 }
@@ -24,7 +25,16 @@ export function describeAll(fds: readonly { fd: number }[]): Description[] {
   return fds.map(({ fd }) => describe(fd, sockets));
 }
 
+/** A lack of descriptors, or of /proc, is no reason to fail: it is only a description. */
 function describe(fd: number, sockets: SocketTable): Description {
+  try {
+    return described(fd, sockets);
+  } catch (error) {
+    return { kind: 'descriptor', target: `(${reasonOf(error)})`, access: 'unknown' };
+  }
+}
+
+function described(fd: number, sockets: SocketTable): Description {
   const link = readlinkSync(`/proc/self/fd/${fd}`);
   const info = readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8');
   const flags = Number.parseInt(/^flags:\s*(\d+)/m.exec(info)?.[1] ?? '0', 8);

@@ -62,6 +62,11 @@ export class Framing {
     }
   }
 
+  /** An empty line is an empty message only for those who say so, and nothing at all in JSON. */
+  isMessage(line: Buffer, sendEmpty: boolean): boolean {
+    return line.length > 0 || (sendEmpty && this.coding !== 'json');
+  }
+
   encode(incoming: Incoming): Buffer {
     const { data } = incoming.message;
     switch (this.coding) {
@@ -113,7 +118,8 @@ function fromJson(text: string): Outgoing {
   if (given.length !== 1 || typeof given[0] !== 'string') {
     throw new Failure('a message needs one of "data", "hex", "base64", a string');
   }
-  const isDescriptor = (each: unknown) => typeof each === 'string' || Number.isInteger(each);
+  const isDescriptor = (each: unknown) =>
+    typeof each === 'string' || (Number.isInteger(each) && (each as number) >= 0);
   if (!Array.isArray(fds) || !fds.every(isDescriptor)) {
     throw new Failure('"fds" must be an array of file names and descriptor numbers');
   }

@@ -119,7 +119,15 @@ async function serveAll(
       acceptor.close();
     }
     const presentation = new Presentation(framing, options.verbose === true, keep === true, undefined);
-    const service = serveByCommand(socket, number, command, execAs, framing, presentation);
+    const service = serveByCommand(
+      socket,
+      number,
+      command,
+      execAs,
+      framing,
+      options.sendEmpty === true,
+      presentation,
+    );
     if (!keep) return service;
     const watched = service.catch((error) => tellFailure(`#${number} ${reasonOf(error)}`));
     services.add(watched);
@@ -170,7 +178,7 @@ class Gathering {
       for (const { socket } of this.#clients.values()) socket.close();
       this.#someoneCame();
     };
-    onStop(end);
+    onStop(() => end());
     patience.signal.addEventListener('abort', () => end(), { once: true });
     const distributing = input === undefined ? undefined : this.#distribute(input, presentation).catch(end);
 

@@ -60,7 +60,10 @@ function surveyed(address: string | undefined, { listening, connected }: LsOptio
   const sockets = unixSockets().filter(({ type }) => type === SEQPACKET);
   const diagnoses = sockets.length === 0 ? new Map<number, Diagnosis>() : diagnose(sockets);
   const { byInode, hidden } = holders();
-  const byNumber = new Map(sockets.map((socket) => [socket.inode, socket]));
+  // What waits to be accepted has no inode yet.
+  const byNumber = new Map(
+    sockets.filter(({ inode }) => inode !== 0).map((socket) => [socket.inode, socket]),
+  );
   const entries = sockets.map((socket): Entry => {
     const diagnosis = diagnoses?.get(socket.inode);
     const peerInode = diagnosis?.peerInode ?? 0;

@@ -66,7 +66,7 @@ export class InputMessages implements OutgoingSource {
     for (;;) {
       const line = await this.#lines.next();
       if (line === undefined) return undefined;
-      if (line.length === 0 && (!this.sendEmpty || this.framing.coding === 'json')) {
+      if (!this.framing.isMessage(line, this.sendEmpty)) {
         this.#tellOfEmptyLine();
         continue;
       }

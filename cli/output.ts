@@ -21,6 +21,8 @@ export class Output {
 
   constructor(stream: Writable, failed: (error: Error) => void) {
     this.#stream = stream;
+    // Each connection that waits for room is one.
+    stream.setMaxListeners(0);
     stream.on('error', (error) => {
       if (this.error !== undefined) return;
       this.error = error;

@@ -99,6 +99,7 @@ class Player {
     if (socket === undefined) return;
     const close = () => socket.close();
     onStop(close);
+    const inbox = new Inbox(socket);
     try {
       const start = performance.now() * 1000 - recorded[0]!.time;
       for (const each of recorded) {
@@ -106,7 +107,7 @@ class Player {
           if (this.#options.timing) await pause((each.time + start) / 1000 - performance.now());
           if (stopped.aborted) return;
           await this.#send(socket, number, each);
-        } else if (!(await this.#expect(socket, number, each))) return;
+        } else if (!(await this.#expect(inbox, number, each))) return;
       }
     } finally {
       stopped.removeEventListener('abort', close);
@@ -141,8 +142,8 @@ class Player {
   }
 
   /** Waits for what was recorded; whether the connection goes on. */
-  async #expect(socket: SeqpacketSocket, number: number, { data }: Recorded): Promise<boolean> {
-    const message = await this.#receive(socket, data === undefined ? 'the end' : 'an answer', number);
+  async #expect(inbox: Inbox, number: number, { data }: Recorded): Promise<boolean> {
+    const message = await this.#receive(inbox, data === undefined ? 'the end' : 'an answer', number);
     if (stopped.aborted) return false;
     if (message === undefined) {
       if (data === undefined) this.#show('<-', number, 'end of file');
@@ -170,21 +171,20 @@ class Player {
   }
 
   /** Undefined at the end of file. */
-  async #receive(socket: SeqpacketSocket, what: string, number: number): Promise<Message | undefined> {
+  async #receive(inbox: Inbox, what: string, number: number): Promise<Message | undefined> {
     const { timeout } = this.#options;
     const controller = new AbortController();
     const timer = setTimeout(() => controller.abort(), timeout * 1000);
     try {
-      const message = await socket.receiveMessage({ ...ALL_FDS, signal: controller.signal });
-      if (!this.#options.quiet) {
+      const message = await inbox.next(controller.signal);
+      if (message !== undefined && !this.#options.quiet) {
         for (const [index, what] of describeAll(message.fds).entries()) {
           tell(`#${number} received descriptor ${index}: ${inWords(what)}`);
         }
       }
       return message;
     } catch (error) {
-      if (stopped.aborted || codeOf(error) === 'EOF' || codeOf(error) === 'ECONNRESET') return undefined;
-      if (codeOf(error) !== 'ABORT_ERR') throw error;
+      if (!controller.signal.aborted) throw error;
       throw new Failure(
         `#${number}: ${what} that was recorded did not come within ${timeout} s`,
         EXIT.timeout,
@@ -206,5 +206,43 @@ class Player {
     stdout.write(`${paint('red', `#${number} <- ${printable(text)}`)}\n`);
     if (recorded !== undefined) stdout.write(`  recorded:\n${hexDump(recorded, bytes)}`);
     if (received !== undefined) stdout.write(`  received:\n${hexDump(received, bytes)}`);
+  }
+}
+
+/** What has come and is not looked at yet: it is received meanwhile, or two might wait for each other to receive. */
+class Inbox {
+  readonly #messages: Message[] = [];
+  #isOver = false;
+  #error: unknown;
+  #wake = () => {};
+
+  constructor(socket: SeqpacketSocket) {
+    this.#receive(socket);
+  }
+
+  /** Undefined at the end of file. */
+  async next(signal: AbortSignal): Promise<Message | undefined> {
+    while (this.#messages.length === 0 && !this.#isOver) {
+      signal.throwIfAborted();
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+        signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+    }
+    if (this.#messages.length === 0 && this.#error !== undefined) throw this.#error;
+    return this.#messages.shift();
+  }
+
+  async #receive(socket: SeqpacketSocket): Promise<void> {
+    try {
+      for await (const message of socket.messages(ALL_FDS)) {
+        this.#messages.push(message);
+        this.#wake();
+      }
+    } catch (error) {
+      if (!['ECONNRESET', 'ECANCELED'].includes(codeOf(error) ?? '')) this.#error = error;
+    }
+    this.#isOver = true;
+    this.#wake();
   }
 }

@@ -5,6 +5,8 @@ import { cannotOpen, codeOf, Failure } from './failure.js';
 import type { Outgoing } from './framing.js';
 import { pause, stopped } from './stopping.js';
 
+export class PeerHasClosed extends Failure {}
+
 const IN_FLIGHT_PAUSE_MS = 5;
 
 /**
@@ -63,7 +65,7 @@ function explained(error: unknown, size: number, fds: (string | number)[]): unkn
   switch (codeOf(error)) {
     case 'EPIPE':
     case 'ECONNRESET':
-      return new Failure('the peer takes no more messages: it has closed');
+      return new PeerHasClosed('the peer takes no more messages: it has closed');
     case 'EMSGSIZE':
       return new Failure(
         `a message of ${size} bytes is too long for the send buffer (sysctl net.core.wmem_max is the limit)`,

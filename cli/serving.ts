@@ -8,7 +8,7 @@ import { codeOf, Failure } from './failure.js';
 import type { Framing } from './framing.js';
 import { StreamLines } from './input.js';
 import { type Presentation, peerOf } from './presentation.js';
-import { sendOutgoing } from './sending.js';
+import { PeerHasClosed, sendOutgoing } from './sending.js';
 import { offStop, onStop, stopped } from './stopping.js';
 import { tell } from './terminal.js';
 
@@ -32,6 +32,7 @@ export async function serveByCommand(
   command: string,
   as: ExecAs,
   framing: Framing,
+  sendEmpty: boolean,
   presentation: Presentation,
 ): Promise<void> {
   const peer = peerOf(socket);
@@ -43,12 +44,13 @@ export async function serveByCommand(
     env['SEQPACKET_PEER_UID'] = String(peer.uid);
     env['SEQPACKET_PEER_GID'] = String(peer.gid);
   }
-  const child = as === 'lines' ? bridgedChild(command, env) : inheritingChild(socket, command, as, env);
-  const kill = () => child.kill();
-  onStop(kill);
+  let child: ChildProcess | undefined;
+  const kill = () => child?.kill();
   try {
+    child = as === 'lines' ? bridgedChild(command, env) : inheritingChild(socket, command, as, env);
+    onStop(kill);
     const ended = exitOf(child);
-    if (as === 'lines') await bridge(socket, child, ended, framing);
+    if (as === 'lines') await bridge(socket, child, ended, framing, sendEmpty);
     const status = await ended;
     presentation.closed(number);
     if (status !== undefined && !stopped.aborted) throw new Failure(`the command ended with ${status}`);
@@ -97,13 +99,14 @@ async function bridge(
   child: ChildProcess,
   ended: Promise<unknown>,
   framing: Framing,
+  sendEmpty: boolean,
 ): Promise<void> {
   const { stdin, stdout } = child as ChildProcess & { stdin: Writable; stdout: Readable };
   stdin.on('error', () => {});
   const feeding = feed(socket, stdin, framing);
   // It is awaited below; until then, nobody is to be served any more if it fails.
   feeding.catch(() => socket.close());
-  await answer(socket, stdout, framing);
+  await answer(socket, stdout, framing, sendEmpty);
   await ended;
   // Whoever is served by a command is served as long as it runs.
   socket.close();
@@ -129,12 +132,16 @@ async function feed(socket: SeqpacketSocket, stdin: Writable, framing: Framing):
   }
 }
 
-async function answer(socket: SeqpacketSocket, stdout: Readable, framing: Framing): Promise<void> {
+async function answer(
+  socket: SeqpacketSocket,
+  stdout: Readable,
+  framing: Framing,
+  sendEmpty: boolean,
+): Promise<void> {
   const lines = new StreamLines(stdout, framing.delimiter);
   try {
     for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
-      const outgoing = framing.decode(line);
-      if (outgoing.data.length > 0) await sendOutgoing(socket, outgoing);
+      if (framing.isMessage(line, sendEmpty)) await sendOutgoing(socket, framing.decode(line));
     }
     if (socket.isOpen) socket.shutdown('send');
   } catch (error) {
@@ -145,8 +152,8 @@ async function answer(socket: SeqpacketSocket, stdout: Readable, framing: Framin
 }
 
 function isEndOfConnection(error: unknown): boolean {
-  const isClosed = ['ECANCELED', 'ECONNRESET', 'EPIPE', 'EBADF', 'ENOTCONN'].includes(codeOf(error) ?? '');
-  return isClosed || (error instanceof Failure && error.message.startsWith('the peer takes no more'));
+  if (error instanceof PeerHasClosed) return true;
+  return ['ECANCELED', 'ECONNRESET', 'EPIPE', 'EBADF', 'ENOTCONN'].includes(codeOf(error) ?? '');
 }
 
 function drained(stream: Writable): Promise<void> {

@@ -1,8 +1,12 @@
 /** The end before the end: signals, and a reader of standard output that went away. */
+import { setMaxListeners } from 'node:events';
 import { EXIT } from './exit-codes.js';
 
 const controller = new AbortController();
 let code: number = EXIT.success;
+
+// Each connection is one.
+setMaxListeners(0, controller.signal);
 
 /** Aborted when everything shall be brought to its end. */
 export const stopped: AbortSignal = controller.signal;

@@ -57,7 +57,7 @@ function listening(path: string, address: string, mode: number | undefined): Seq
 }
 
 class Tracer {
-  /** Whether there was trouble with what was recorded, or with the only connection. */
+  /** Whether there was trouble with what was recorded, with descriptors, or with the only connection. */
   hasFailed = false;
 
   readonly #target: string;
@@ -149,6 +149,10 @@ class Tracer {
     const file = this.#file;
     return {
       message: (direction: Direction, message: Message) => {
+        if (message.controlTruncated) {
+          this.hasFailed = true;
+          tellFailure(`#${number} descriptors were lost, for there were none left here: raise "ulimit -n"`);
+        }
         if (view === undefined && recording === undefined) return undefined;
         const time = now();
         const what = describeAll(message.fds);

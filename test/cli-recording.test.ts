@@ -147,6 +147,27 @@ describe('a recording', TIMEOUT, () => {
     assert.equal(any.code, 0);
   });
 
+  it('of a flood is done again without waiting for each other for ever', async (t) => {
+    const service = await serveAll(t, capitals);
+    const between = scratchPath('between');
+    const file = scratchPath('flood.pcapng');
+    const trace = await tracing(t, between, service, '--write', file, '--bytes', '0', '--once');
+    const client = closing(t, await connect(between));
+    const messages = Array.from({ length: 3000 }, (_, index) => Buffer.alloc(100, String(index)));
+    const sending = client.sendMany(messages).then(() => client.shutdown('send'));
+    let answers = 0;
+    // All are sent before the first answer is received, as far as there is room.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    for await (const _ of client) answers++;
+    await sending;
+    assert.equal(answers, messages.length);
+    client.close();
+    assert.equal((await trace.ended).code, 0);
+    const { code, stdout } = await run(t, ['replay', '--quiet', '--bytes', '0', file, service]);
+    assert.equal(code, 0);
+    assert.equal(stdout, '');
+  });
+
   it('stands in for the service', async (t) => {
     const file = await recording(t);
     const path = scratchPath();
