@@ -76,7 +76,7 @@ client = socket.socket(fileno=3)
 data, fds, _, _ = socket.recv_fds(client, 1000, 1)
 names = 'LISTEN_FDS', 'LISTEN_FDNAMES'
 own = os.environ['LISTEN_PID'] == str(os.getpid())
-client.send(repr([data, len(fds), client.getblocking(), own, *(os.environ[name] for name in names)]).encode())
+client.send(repr([data, len(fds), os.get_blocking(3), own, *(os.environ[name] for name in names)]).encode())
 `;
     const command = `exec python3 -IS -c '${program.replaceAll("'", `'"'"'`)}'`;
     const cli = await listening(t, [path, '--exec', command, '--exec-as', 'fd']);

@@ -65,6 +65,18 @@ async function recorded(t: TestContext, signal: NodeJS.Signals = 'SIGINT'): Prom
   return file;
 }
 
+const ANSWER_BYTES = 1000;
+
+/** The sizes of all packets, by the lengths of the blocks: each block begins with its type and its length. */
+function packetSizes(file: string): number[] {
+  const content = readFileSync(file);
+  const sizes: number[] = [];
+  for (let at = 0; at < content.length; at += content.readUInt32LE(at + 4)) {
+    if (content.readUInt32LE(at) === 6) sizes.push(content.readUInt32LE(at + 20));
+  }
+  return sizes;
+}
+
 describe('a recording', TIMEOUT, () => {
   it('is read by tshark and capinfos', { skip: missing('tshark') || missing('capinfos') }, async (t) => {
     const file = await recording(t);
@@ -151,7 +163,7 @@ describe('a recording', TIMEOUT, () => {
     const service = await serveAll(t, capitals);
     const between = scratchPath('between');
     const file = scratchPath('flood.pcapng');
-    const trace = await tracing(t, between, service, '--write', file, '--bytes', '0', '--once');
+    const trace = await tracing(t, between, service, '--write', file, '--bytes', '0');
     const client = closing(t, await connect(between));
     const messages = Array.from({ length: 3000 }, (_, index) => Buffer.alloc(100, String(index)));
     const sending = client.sendMany(messages).then(() => client.shutdown('send'));
@@ -161,11 +173,33 @@ describe('a recording', TIMEOUT, () => {
     for await (const _ of client) answers++;
     await sending;
     assert.equal(answers, messages.length);
-    client.close();
-    assert.equal((await trace.ended).code, 0);
-    const { code, stdout } = await run(t, ['replay', '--quiet', '--bytes', '0', file, service]);
+    // What was shown last is still to be written.
+    assert.equal((await trace.interrupted('SIGTERM')).code, 0);
+    const { code, stdout } = await run(t, ['replay', '--bytes', '0', file, service]);
     assert.equal(code, 0);
-    assert.equal(stdout, '');
+    assert.match(stdout, /^3000 sent, 3000 of 3000 received as recorded, 0 differences$/m);
+  });
+
+  it('has everything that a client has received, also when the trace is ended in the middle', async (t) => {
+    const service = await serveAll(t, (data) => data.subarray(0, ANSWER_BYTES));
+    const between = scratchPath('between');
+    const file = scratchPath('middle.pcapng');
+    const trace = await tracing(t, between, service, '--write', file, '--bytes', '0');
+    const client = closing(t, await connect(between));
+    const sending = (async () => {
+      for (;;) await client.send(Buffer.alloc(2 * ANSWER_BYTES));
+    })();
+    let answers = 0;
+    const receiving = (async () => {
+      for await (const _ of client) if (++answers === 5000) trace.process.kill('SIGTERM');
+    })();
+    await Promise.allSettled([sending, receiving]);
+    assert.equal((await trace.ended).code, 0);
+    const recordedAnswers = packetSizes(file).filter((size) => size === ANSWER_BYTES).length;
+    assert.ok(
+      recordedAnswers >= answers && answers >= 5000,
+      `${recordedAnswers} of ${answers} are in the file`,
+    );
   });
 
   it('stands in for the service', async (t) => {
