@@ -37,6 +37,9 @@ const NOWHERE = new Uint8Array(0);
 /** How much room a message of unknown length is offered at least. */
 const LEAST_ROOM = 4096;
 
+/** Where messages are longer, in bytes, a batch is of one. */
+const LONGEST_OF_BATCH = 32_768;
+
 /** The receiving side of one socket. */
 export class Receiver {
   /** What came with the message that was received last, for the caller to take or close. */
@@ -89,13 +92,14 @@ export class Receiver {
     if (bytes === WOULD_BLOCK) return WOULD_BLOCK;
     this.#count(bytes);
     const data = bytes > room.length ? assemble(bytes, room) : takeMemory(room, bytes);
-    this.#expected = Math.max(bytes, this.#expected >> 1, LEAST_ROOM);
+    this.#expect(bytes);
     return data;
   }
 
   /** Receives 1 to `max` messages, in one system call; their descriptors are closed. */
   receiveBatch(max: number): Buffer[] | typeof WOULD_BLOCK {
     if (this.#held.length > 0) return this.#receiveHeldBatch(max);
+    if (this.#expected > LONGEST_OF_BATCH) return this.#receiveOne();
     const count = this.#receiveBatch(max);
     if (count === WOULD_BLOCK) return WOULD_BLOCK;
     const messages = takePlain(count);
@@ -103,8 +107,25 @@ export class Receiver {
       this.#holdBatch(count);
       return this.#receiveHeldBatch(max);
     }
-    for (const { length } of messages) this.#count(length);
+    let longest = 0;
+    for (const { length } of messages) {
+      this.#count(length);
+      longest = Math.max(longest, length);
+    }
+    this.#expect(longest);
     return messages;
+  }
+
+  /** A batch of one: for long messages the copy out of the batch's memory costs more than a system call. */
+  #receiveOne(): Buffer[] | typeof WOULD_BLOCK {
+    const data = this.receiveWhole();
+    if (data === WOULD_BLOCK) return WOULD_BLOCK;
+    closeAll(this.ancillary.fds);
+    return [data];
+  }
+
+  #expect(bytes: number): void {
+    this.#expected = Math.max(bytes, this.#expected >> 1, LEAST_ROOM);
   }
 
   #receiveHeldBatch(max: number): Buffer[] {
