@@ -3,12 +3,22 @@
 
 #include <stdlib.h>
 
+struct arguments read_arguments(napi_env env, napi_callback_info info) {
+  struct arguments arguments = {0};
+  size_t count = MAX_ARGUMENTS;
+  void *instance = NULL;
+  napi_get_cb_info(env, info, &count, arguments.values, NULL, &instance);
+  arguments.instance = instance;
+  return arguments;
+}
+
 static void free_instance(napi_env env, void *data, void *hint) {
   struct instance *instance = data;
   (void)env;
   (void)hint;
   free_spill(instance);
   free(instance->owned);
+  free(instance->polls);
   free(instance);
 }
 

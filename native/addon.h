@@ -30,8 +30,10 @@ struct instance {
   /* poll.c */
   napi_ref on_ready;
   struct report *report;
-  struct poll *polls;
-  size_t live_polls; /* whose close callback has not run yet */
+  struct poll **polls; /* by descriptor */
+  size_t polls_capacity;
+  size_t live_polls;      /* whose close callback has not run yet */
+  struct poll *reporting; /* none once it is closed */
 
   /* system-calls.c: where recvmsg puts what comes beside a message; and how much there may be. */
   struct control_block *control;
@@ -49,14 +51,7 @@ struct arguments {
   napi_value values[MAX_ARGUMENTS];
 };
 
-static inline struct arguments read_arguments(napi_env env, napi_callback_info info) {
-  struct arguments arguments = {0};
-  size_t count = MAX_ARGUMENTS;
-  void *instance = NULL;
-  napi_get_cb_info(env, info, &count, arguments.values, NULL, &instance);
-  arguments.instance = instance;
-  return arguments;
-}
+struct arguments read_arguments(napi_env env, napi_callback_info info);
 
 static inline int32_t integer_argument(napi_env env, napi_value value) {
   int32_t result = -1;
@@ -148,9 +143,10 @@ uint8_t *reserve_batch(struct instance *instance, size_t *stride, size_t *capaci
 #define OWNERSHIP(X) \
   X(own)             \
   X(disown)
-#define SPILL(X) \
-  X(takeSpilled) \
-  X(takeBatch)   \
+#define SPILL(X)  \
+  X(takeSpilled)  \
+  X(takeBatch)    \
+  X(releaseBatch) \
   X(takeBatchControl)
 #define READINESS(X) \
   X(onReady)         \

@@ -6,67 +6,49 @@
 #include "addon.h"
 
 #include <errno.h>
+#include <stdalign.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "libuv-poll.h"
 
 struct poll {
   struct instance *instance;
-  uv_poll_t *handle;
-  struct poll *next;
-  struct poll *previous;
   int fd;
   bool restarted; /* since the last report began */
-  bool closed;    /* uv_close was called */
-  bool gone;      /* libuv has let go of the handle */
-  bool collected;
+  alignas(max_align_t) unsigned char handle[];
 };
 
-static void free_if_unused(struct poll *poll) {
-  if (!poll->gone || !poll->collected) return;
-  free(poll->handle);
-  free(poll);
-}
+static uv_poll_t *handle_of(struct poll *poll) { return (void *)poll->handle; }
 
 static void on_closed(uv_handle_t *handle) {
   struct poll *poll = uv_handle_get_data(handle);
   struct instance *instance = poll->instance;
-  poll->gone = true;
+  free(poll);
   instance->live_polls--;
-  free_if_unused(poll);
   if (instance->ending && instance->live_polls == 0) environment_is_clean(instance);
 }
 
-static void close_poll(struct poll *poll) {
-  if (poll->closed) return;
-  poll->closed = true;
-  if (poll->previous != NULL) poll->previous->next = poll->next;
-  else poll->instance->polls = poll->next;
-  if (poll->next != NULL) poll->next->previous = poll->previous;
-  uv_close((uv_handle_t *)poll->handle, on_closed);
+static void close_poll(struct instance *instance, size_t fd) {
+  struct poll *poll = instance->polls[fd];
+  instance->polls[fd] = NULL;
+  if (poll == instance->reporting) instance->reporting = NULL;
+  uv_close((uv_handle_t *)handle_of(poll), on_closed);
 }
 
 void close_all_polls(struct instance *instance) {
-  while (instance->polls != NULL)
-    close_poll(instance->polls);
-}
-
-static void on_collected(napi_env env, void *data, void *hint) {
-  struct poll *poll = data;
-  (void)env;
-  (void)hint;
-  close_poll(poll);
-  poll->collected = true;
-  free_if_unused(poll);
+  for (size_t fd = 0; fd < instance->polls_capacity; fd++) {
+    if (instance->polls[fd] != NULL) close_poll(instance, fd);
+  }
 }
 
 /* Tells JavaScript; returns whether anybody there knows the descriptor. */
-static bool notify(struct poll *poll, int events) {
-  napi_env env = poll->instance->env;
+static bool notify(struct instance *instance, int fd, int events) {
+  napi_env env = instance->env;
   napi_value function, answer, arguments[2];
   bool known = true;
-  napi_get_reference_value(env, poll->instance->on_ready, &function);
-  napi_create_int32(env, poll->fd, &arguments[0]);
+  napi_get_reference_value(env, instance->on_ready, &function);
+  napi_create_int32(env, fd, &arguments[0]);
   napi_create_int32(env, events, &arguments[1]);
   napi_status status = napi_make_callback(env, NULL, function, function, 2, arguments, &answer);
   if (status == napi_ok) {
@@ -82,33 +64,42 @@ static bool notify(struct poll *poll, int events) {
 }
 
 static void keep_loop_alive(struct poll *poll, bool value) {
-  if (value) uv_ref((uv_handle_t *)poll->handle);
-  else uv_unref((uv_handle_t *)poll->handle);
+  uv_handle_t *handle = (uv_handle_t *)handle_of(poll);
+  if (value) uv_ref(handle);
+  else uv_unref(handle);
 }
 
 static void on_event(uv_poll_t *handle, int status, int events) {
   struct poll *poll = uv_handle_get_data((uv_handle_t *)handle);
-  struct report *report = poll->instance->report;
-  napi_env env = poll->instance->env;
+  struct instance *instance = poll->instance;
+  struct report *report = instance->report;
   /* libuv reports EPOLLERR as UV_EBADF and stops the handle: let every waiting call meet the error. */
   if (status < 0) events = POLL_READABLE | POLL_WRITABLE | POLL_STOPPED;
   poll->restarted = false;
+  instance->reporting = poll;
   report->active = 1;
   report->keeps_loop_alive = uv_has_ref((uv_handle_t *)handle);
   napi_handle_scope scope;
-  napi_open_handle_scope(env, &scope);
-  bool known = notify(poll, events);
-  napi_close_handle_scope(env, scope);
+  napi_open_handle_scope(instance->env, &scope);
+  bool known = notify(instance, poll->fd, events);
+  napi_close_handle_scope(instance->env, scope);
   report->active = 0;
-  if (poll->closed) return;
+  bool closed = instance->reporting == NULL;
+  instance->reporting = NULL;
+  if (closed) return;
   if (!known && !poll->restarted) uv_poll_stop(handle);
   keep_loop_alive(poll, report->keeps_loop_alive);
 }
 
-static struct poll *poll_argument(napi_env env, napi_value value) {
-  void *poll = NULL;
-  napi_get_value_external(env, value, &poll);
-  return poll;
+static struct poll *poll_argument(napi_env env, struct arguments *arguments) {
+  size_t fd = (size_t)integer_argument(env, arguments->values[0]);
+  return fd < arguments->instance->polls_capacity ? arguments->instance->polls[fd] : NULL;
+}
+
+static struct poll **grown(struct poll **polls, size_t from, size_t to) {
+  struct poll **result = realloc(polls, to * sizeof *result);
+  if (result != NULL) memset(result + from, 0, (to - from) * sizeof *result);
+  return result;
 }
 
 /* onReady(function (fd, events): known, report: Int32Array) */
@@ -126,60 +117,63 @@ napi_value js_onReady(napi_env env, napi_callback_info info) {
   return integer_result(env, 0);
 }
 
-/* pollOpen(fd): the poll, not started and not keeping the loop alive; or the negative errno */
+/* pollOpen(fd): a poll that watches nothing yet and does not keep the loop alive */
 napi_value js_pollOpen(napi_env env, napi_callback_info info) {
   struct arguments arguments = read_arguments(env, info);
-  uv_loop_t *loop = NULL;
-  if (napi_get_uv_event_loop(env, &loop) != napi_ok) return integer_result(env, -ENOSYS);
-  struct poll *poll = calloc(1, sizeof *poll);
-  uv_poll_t *handle = malloc(uv_handle_size(POLL_HANDLE_TYPE));
+  struct instance *instance = arguments.instance;
   int fd = integer_argument(env, arguments.values[0]);
-  int result = poll == NULL || handle == NULL ? -ENOMEM : uv_poll_init(loop, handle, fd);
+  uv_loop_t *loop = NULL;
+  if (fd < 0) return integer_result(env, -EBADF);
+  if (napi_get_uv_event_loop(env, &loop) != napi_ok) return integer_result(env, -ENOSYS);
+  if ((size_t)fd >= instance->polls_capacity) {
+    size_t capacity = (size_t)fd + (size_t)fd / 2 + 16;
+    struct poll **polls = grown(instance->polls, instance->polls_capacity, capacity);
+    if (polls == NULL) return integer_result(env, -ENOMEM);
+    instance->polls = polls;
+    instance->polls_capacity = capacity;
+  }
+  if (instance->polls[fd] != NULL) return integer_result(env, -EEXIST);
+  struct poll *poll = malloc(sizeof *poll + uv_handle_size(POLL_HANDLE_TYPE));
+  int result = poll == NULL ? -ENOMEM : uv_poll_init(loop, handle_of(poll), fd);
   if (result < 0) {
-    free(handle);
     free(poll);
     return integer_result(env, result);
   }
-  uv_handle_set_data((uv_handle_t *)handle, poll);
-  uv_unref((uv_handle_t *)handle);
-  *poll = (struct poll){.instance = arguments.instance, .handle = handle, .fd = fd};
-  poll->next = arguments.instance->polls;
-  if (poll->next != NULL) poll->next->previous = poll;
-  arguments.instance->polls = poll;
-  arguments.instance->live_polls++;
-  napi_value external = NULL;
-  if (napi_create_external(env, poll, on_collected, NULL, &external) != napi_ok) {
-    on_collected(env, poll, NULL);
-    return integer_result(env, -ENOMEM);
-  }
-  return external;
+  poll->instance = instance;
+  poll->fd = fd;
+  poll->restarted = false;
+  uv_handle_set_data((uv_handle_t *)handle_of(poll), poll);
+  uv_unref((uv_handle_t *)handle_of(poll));
+  instance->polls[fd] = poll;
+  instance->live_polls++;
+  return integer_result(env, 0);
 }
 
-/* pollWatch(poll, events): watches for these, and no others; 0 or the negative errno */
+/* pollWatch(fd, events): watches for these, and no others; 0 or the negative errno */
 napi_value js_pollWatch(napi_env env, napi_callback_info info) {
   struct arguments arguments = read_arguments(env, info);
-  struct poll *poll = poll_argument(env, arguments.values[0]);
+  struct poll *poll = poll_argument(env, &arguments);
   int events = integer_argument(env, arguments.values[1]);
-  if (poll == NULL || poll->closed) return integer_result(env, -EBADF);
+  if (poll == NULL) return integer_result(env, -EBADF);
   poll->restarted = true;
-  return integer_result(
-      env, events == 0 ? uv_poll_stop(poll->handle) : uv_poll_start(poll->handle, events, on_event));
+  int result = events == 0 ? uv_poll_stop(handle_of(poll)) : uv_poll_start(handle_of(poll), events, on_event);
+  return integer_result(env, result);
 }
 
-/* pollRef(poll, keepsLoopAlive) */
+/* pollRef(fd, keepsLoopAlive) */
 napi_value js_pollRef(napi_env env, napi_callback_info info) {
   struct arguments arguments = read_arguments(env, info);
-  struct poll *poll = poll_argument(env, arguments.values[0]);
+  struct poll *poll = poll_argument(env, &arguments);
   bool referenced = false;
   napi_get_value_bool(env, arguments.values[1], &referenced);
-  if (poll != NULL && !poll->closed) keep_loop_alive(poll, referenced);
+  if (poll != NULL) keep_loop_alive(poll, referenced);
   return NULL;
 }
 
-/* pollClose(poll): nothing is reported from here on, and the descriptor may be closed at once */
+/* pollClose(fd): nothing is reported from here on, and the descriptor may be closed at once */
 napi_value js_pollClose(napi_env env, napi_callback_info info) {
   struct arguments arguments = read_arguments(env, info);
-  struct poll *poll = poll_argument(env, arguments.values[0]);
-  if (poll != NULL) close_poll(poll);
+  struct poll *poll = poll_argument(env, &arguments);
+  if (poll != NULL) close_poll(arguments.instance, (size_t)poll->fd);
   return NULL;
 }

@@ -19,7 +19,7 @@ static const size_t longest_message = (size_t)9 << 19;
 static const size_t skew = 4096 + 192;
 static const size_t batch_size = MAX_BATCH * (((size_t)9 << 19) + 4096 + 192);
 
-/* How much of the batch area may stay in memory between batches. */
+/* How much of a message may stay in memory after it was fetched. */
 static const size_t kept_resident = (size_t)1 << 20;
 
 bool reserve_spill(struct instance *instance) {
@@ -50,23 +50,33 @@ uint8_t *reserve_batch(struct instance *instance, size_t *stride, size_t *capaci
   return instance->batch;
 }
 
-/* takeBatch(target, results, count): copies the messages of the last recvmmsg, one behind the other */
+/* takeBatch(target, results, first, count): copies messages of the last recvmmsg, one behind the other */
 napi_value js_takeBatch(napi_env env, napi_callback_info info) {
   struct arguments arguments = read_arguments(env, info);
   size_t room, results_length, stride, capacity;
   uint8_t *target = bytes_argument(env, arguments.values[0], &room);
   const struct batch_result *results = bytes_argument(env, arguments.values[1], &results_length);
-  size_t count = (size_t)integer_argument(env, arguments.values[2]);
+  size_t first = (size_t)integer_argument(env, arguments.values[2]);
+  size_t count = (size_t)integer_argument(env, arguments.values[3]);
   const uint8_t *batch = reserve_batch(arguments.instance, &stride, &capacity);
-  if (batch == NULL || count > capacity || count > results_length / sizeof *results) return NULL;
+  if (batch == NULL || target == NULL || results == NULL) return NULL;
+  if (first > capacity || count > capacity - first) return NULL;
+  if (first + count > results_length / sizeof *results) return NULL;
   size_t copied = 0;
-  for (size_t i = 0; i < count; i++) {
+  for (size_t i = first; i < first + count; i++) {
     size_t length = (size_t)results[i].length;
     if (length > stride - BATCH_CONTROL || length > room - copied) break;
     if (length > 0) memcpy(target + copied, batch + i * stride + BATCH_CONTROL, length);
     copied += length;
   }
-  if (copied > kept_resident) madvise(arguments.instance->batch, batch_size, MADV_DONTNEED);
+  return NULL;
+}
+
+/* releaseBatch(): gives back the memory of the area that recvmmsg receives into */
+napi_value js_releaseBatch(napi_env env, napi_callback_info info) {
+  struct arguments arguments = read_arguments(env, info);
+  (void)env;
+  if (arguments.instance->batch != NULL) madvise(arguments.instance->batch, batch_size, MADV_DONTNEED);
   return NULL;
 }
 
@@ -96,6 +106,6 @@ napi_value js_takeSpilled(napi_env env, napi_callback_info info) {
   void *target = bytes_argument(env, arguments.values[0], &length);
   if (length > spill_size) length = spill_size;
   if (target != NULL) memcpy(target, arguments.instance->spill, length);
-  madvise(arguments.instance->spill, spill_size, MADV_DONTNEED);
+  if (length > kept_resident) madvise(arguments.instance->spill, spill_size, MADV_DONTNEED);
   return NULL;
 }

@@ -307,7 +307,7 @@ napi_value js_getsockopt(napi_env env, napi_callback_info info) {
   void *value = bytes_argument(env, arguments.values[3], &length);
   socklen_t used = (socklen_t)length;
   int result = getsockopt(fd, level, name, value, &used);
-  if (result == 0 && level == SOL_SOCKET && name == SO_PEERPIDFD && used == sizeof(int)) {
+  if (result == 0 && value != NULL && level == SOL_SOCKET && name == SO_PEERPIDFD && used == sizeof(int)) {
     int pidfd;
     memcpy(&pidfd, value, sizeof pidfd);
     own_descriptor(arguments.instance, pidfd);

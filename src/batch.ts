@@ -13,6 +13,12 @@ const DESCRIPTORS = 3;
 const NUMBERS = 4;
 const results = new Int32Array(NUMBERS * MAX_BATCH);
 
+/** From this length on, in bytes, messages of a batch do not share their memory. */
+const LONG = 16_384;
+
+/** How much the area that batches are received into may keep. */
+const KEPT = 1 << 20;
+
 /** @returns the number of messages, or the negative errno */
 export function receiveBatch(fd: number, max: number, flags: number): number {
   return os.recvmmsg(fd, max, results, flags);
@@ -48,13 +54,26 @@ export function ancillaryDataOf(index: number): AncillaryData {
 }
 
 function takeData(count: number, total: number): Buffer[] {
+  if (total > LONG) return takeLongData(count, total);
   const memory = allocateMemory(total);
-  os.takeBatch(memory, results, count);
+  os.takeBatch(memory, results, 0, count);
   const messages: Buffer[] = [];
   for (let index = 0, start = 0; index < count; index++) {
     const end = start + (results[NUMBERS * index + LENGTH] as number);
     messages.push(memory.subarray(start, end));
     start = end;
   }
+  return messages;
+}
+
+/** Memory of its own for each message: whoever keeps one does not keep all, and it is cheaper to have again. */
+function takeLongData(count: number, total: number): Buffer[] {
+  const messages: Buffer[] = [];
+  for (let index = 0; index < count; index++) {
+    const memory = allocateMemory(results[NUMBERS * index + LENGTH] as number);
+    os.takeBatch(memory, results, index, 1);
+    messages.push(memory);
+  }
+  if (total > KEPT) os.releaseBatch();
   return messages;
 }

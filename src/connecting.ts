@@ -2,7 +2,7 @@
 import { type Address, addressBuffer, connectTo } from './address';
 import { systemError } from './errors';
 import { EAGAIN, EISCONN } from './linux';
-import { type Attempt, type OperationQueue, type Waker, WOULD_BLOCK } from './operations';
+import { type Attempt, OperationQueue, type Waker, WOULD_BLOCK, WRITABLE } from './operations';
 import { os } from './os';
 
 export class Connect implements Attempt<void> {
@@ -36,11 +36,16 @@ export class Connect implements Attempt<void> {
 const FIRST_DELAY_MS = 1;
 const LONGEST_DELAY_MS = 32;
 
-/** Wakes a queue after growing delays. */
+/** The connects of one socket, tried again after growing delays. */
 export class BackOff implements Waker {
+  readonly queue: OperationQueue = new OperationQueue(this, WRITABLE);
   #delay = FIRST_DELAY_MS;
   #timer: NodeJS.Timeout | undefined;
-  #keepsLoopAlive = true;
+  #keepsLoopAlive: boolean;
+
+  constructor(keepsLoopAlive: boolean) {
+    this.#keepsLoopAlive = keepsLoopAlive;
+  }
 
   wait(queue: OperationQueue): void {
     clearTimeout(this.#timer);

@@ -10,16 +10,18 @@ export interface Counters {
   bytesReceived: number;
 }
 
-export class Connection {
-  readonly counters: Counters = { messagesSent: 0, bytesSent: 0, messagesReceived: 0, bytesReceived: 0 };
+export abstract class Connection implements Counters {
+  messagesSent = 0;
+  bytesSent = 0;
+  messagesReceived = 0;
+  bytesReceived = 0;
   #wasReset = false;
   #marksMessages = false;
 
-  /** @param name names the connection in errors: by the peer's name, or else by its own */
-  constructor(
-    readonly fd: number,
-    readonly name: () => string | Buffer,
-  ) {}
+  constructor(readonly fd: number) {}
+
+  /** What it is called in errors: the peer's name, or else its own. */
+  abstract get name(): string | Buffer;
 
   /**
    * The peer closed with unread data. The kernel says so once (ECONNRESET), to whoever calls next and ahead
@@ -40,15 +42,12 @@ export class Connection {
     this.#wasReset = false;
   }
 
-  get marksMessages(): boolean {
-    return this.#marksMessages;
-  }
-
   /**
    * Makes empty messages tell themselves from the end of file: with time stamps every message carries
    * ancillary data, also an empty one, and also one that was queued before; the end of file does not.
    */
   markMessages(): void {
+    if (this.#marksMessages) return;
     setIntegerOption(this.fd, SO_TIMESTAMP, 1);
     this.#marksMessages = true;
   }

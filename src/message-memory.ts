@@ -1,31 +1,52 @@
-/** Memory for messages that are received whole: slabs, in which they lie one behind the other. */
+/** Memory for messages that are received whole: slabs, in which short ones lie one behind the other. */
 
 const SLAB_BYTES = 65_536;
-/** Longer ones get memory of their own, so that nobody keeps much of it alive with a short message. */
+/** Longer messages get memory of their own, so that nobody keeps much of it alive with a short one. */
 const LONGEST_IN_SLAB = 16_384;
+/** Nobody is offered more than this before there is a message. */
+const LARGEST_OFFER = 1 << 20;
+const PAGE_BYTES = 4096;
 
 let slab = Buffer.alloc(0);
 let used = 0;
 
-/** The free rest of a slab, of `least` bytes or more: for a message of unknown length, before it is taken. */
-export function freeMemory(least: number): Buffer {
-  if (slab.length - used < least) {
+/** What is offered to long messages, until one has come that fills most of it. */
+let spare = Buffer.alloc(0);
+
+/** Memory for a message of unknown length that may be as long as expected; see {@link takeMemory}. */
+export function freeMemory(expected: number): Buffer {
+  if (expected > LONGEST_IN_SLAB) return spareMemory(Math.min(expected, LARGEST_OFFER));
+  if (slab.length - used < expected) {
     slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
     used = 0;
   }
   return slab.subarray(used);
 }
 
-/** Memory that is the caller's alone. What was written to {@link freeMemory} before is at its beginning. */
-export function takeMemory(bytes: number): Buffer {
-  const memory = slab.subarray(used, used + bytes);
+function spareMemory(bytes: number): Buffer {
+  if (spare.length < bytes) spare = Buffer.allocUnsafeSlow(Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES);
+  return spare;
+}
+
+/** The first bytes of what {@link freeMemory} gave last; the caller's alone from now on. */
+export function takeMemory(free: Buffer, bytes: number): Buffer {
+  if (free === spare) return takeSpareMemory(bytes);
   used += (bytes + 7) & ~7;
+  return free.subarray(0, bytes);
+}
+
+function takeSpareMemory(bytes: number): Buffer {
+  const memory = spare.subarray(0, bytes);
+  if (bytes < spare.length - (spare.length >> 2)) {
+    const copy = allocateMemory(bytes);
+    copy.set(memory);
+    return copy;
+  }
+  spare = Buffer.alloc(0);
   return memory;
 }
 
 /** Memory for messages of that many bytes together; the caller's alone. */
 export function allocateMemory(bytes: number): Buffer {
-  if (bytes > LONGEST_IN_SLAB) return Buffer.allocUnsafeSlow(bytes);
-  freeMemory(bytes);
-  return takeMemory(bytes);
+  return bytes > LONGEST_IN_SLAB ? Buffer.allocUnsafeSlow(bytes) : takeMemory(freeMemory(bytes), bytes);
 }

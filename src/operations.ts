@@ -64,12 +64,17 @@ const TRIES_TO_REST = 16;
 const MISSES_TO_SKIP = 4;
 const PROBE_EVERY = 8;
 
+/** Spinning as well, once it has taken that long in one turn: in milliseconds. */
+const SPIN_PER_TURN = 1;
+
 let triesLeft = TRIES_PER_TURN;
+let spinLeft = SPIN_PER_TURN;
 let deferred: OperationQueue[] = [];
 
 /** The event loop has had its turn: operations may be tried at once again. */
 export function newTurn(): void {
   triesLeft = TRIES_PER_TURN;
+  spinLeft = SPIN_PER_TURN;
 }
 
 function mayTry(): boolean {
@@ -97,6 +102,8 @@ export class OperationQueue {
   readonly #waker: Waker;
   #first: Operation | undefined;
   #last: Operation | undefined;
+  /** How long an operation is tried again and again before it waits: in milliseconds. */
+  spin = 0;
   #waits = false;
   #deferred = false;
   /** Tries in a row that did not have to wait. */
@@ -132,7 +139,8 @@ export class OperationQueue {
       if (isFirst && this.#skips() && attempt.isUrgent !== true) {
         waits = true;
       } else if (isFirst && mayTry()) {
-        const result = attempt.try();
+        let result = attempt.try();
+        if (result === WOULD_BLOCK && this.spin > 0) result = this.#trySpinning(attempt);
         if (result !== WOULD_BLOCK && result !== NOT_DONE) {
           this.#misses = 0;
           this.#succeeded();
@@ -186,9 +194,22 @@ export class OperationQueue {
 
   /** Whether the first try is left out, since it would find nothing. */
   #skips(): boolean {
-    if (this.#misses < MISSES_TO_SKIP) return false;
+    if (this.#misses < MISSES_TO_SKIP || this.spin > 0) return false;
     this.#misses++;
     return this.#misses % PROBE_EVERY !== 0;
+  }
+
+  #trySpinning<T>(attempt: Attempt<T>): T | typeof WOULD_BLOCK | typeof NOT_DONE {
+    const start = performance.now();
+    let now = start;
+    let result: T | typeof WOULD_BLOCK | typeof NOT_DONE;
+    do {
+      result = attempt.try();
+      now = performance.now();
+    } while (result === WOULD_BLOCK && now - start < this.spin);
+    spinLeft -= now - start;
+    if (spinLeft <= 0) triesLeft = 0;
+    return result;
   }
 
   #succeeded(): void {

@@ -10,9 +10,6 @@ import { loadAddon } from './addon';
 import type { Parts } from './arguments';
 import { unsupported } from './errors';
 
-/** A poll handle of the event loop; see {@link OperatingSystem.pollOpen}. */
-export type Poll = object & { readonly poll: unique symbol };
-
 export interface OperatingSystem {
   /** socket(2). The descriptor belongs to this thread: see {@link own}. */
   socket(domain: number, type: number, protocol: number): number;
@@ -75,8 +72,10 @@ export interface OperatingSystem {
   /** Fetches the first bytes that the last `recvmsg` put behind its parts, and frees that area. */
   takeSpilled(target: Uint8Array): void;
 
-  /** Copies the messages of the last `recvmmsg` to the target, one behind the other. */
-  takeBatch(target: Uint8Array, results: Int32Array, count: number): void;
+  /** Copies `count` messages of the last `recvmmsg`, from the first on, to the target, one behind the other. */
+  takeBatch(target: Uint8Array, results: Int32Array, first: number, count: number): void;
+  /** Gives back the memory in which `recvmmsg` has put messages. */
+  releaseBatch(): void;
   /** Copies what came beside one message of the last `recvmmsg` to the {@link controlBlock}. */
   takeBatchControl(index: number, results: Int32Array): void;
 
@@ -88,14 +87,14 @@ export interface OperatingSystem {
    * is written there is done afterwards.
    */
   onReady(callback: (fd: number, events: number) => boolean, report: Int32Array): number;
-  /** Makes a poll handle for a descriptor, watching nothing yet; or the negative errno. */
-  pollOpen(fd: number): Poll | number;
+  /** Makes the poll of a descriptor, which watches nothing yet and does not keep the event loop alive. */
+  pollOpen(fd: number): number;
   /** Watches for these directions, and no others. */
-  pollWatch(poll: Poll, events: number): number;
-  /** Whether the poll keeps the event loop alive; not at first. */
-  pollRef(poll: Poll, keepsLoopAlive: boolean): void;
+  pollWatch(fd: number, events: number): number;
+  /** Whether the poll keeps the event loop alive. */
+  pollRef(fd: number, keepsLoopAlive: boolean): void;
   /** Ends the poll; to be called before its descriptor is closed or given away. */
-  pollClose(poll: Poll): void;
+  pollClose(fd: number): void;
 }
 
 /** Whatever fails here is thrown by the first call: to import the library works everywhere. */

@@ -2,7 +2,7 @@
 import { OwnedDescriptor } from './descriptor';
 import { systemError } from './errors';
 import { newTurn, type OperationQueue, READABLE, type Waker, WRITABLE } from './operations';
-import { os, type Poll } from './os';
+import { os } from './os';
 
 /** By number, the descriptors with queues that wait: held here, so that nothing is collected while it waits. */
 const waiting: (PolledDescriptor | undefined)[] = [];
@@ -24,7 +24,7 @@ let listening = false;
  * watching as long as there is somebody who often waits.
  */
 export class PolledDescriptor extends OwnedDescriptor implements Waker {
-  #poll: Poll | undefined;
+  #isPolled = false;
   /** The directions that are watched. */
   #watched = 0;
   /** The queues that wait, one for each direction. */
@@ -33,23 +33,23 @@ export class PolledDescriptor extends OwnedDescriptor implements Waker {
   #keepsLoopAlive = true;
 
   wait(queue: OperationQueue): void {
-    this.#poll ??= openPoll(this.fd);
+    if (!this.#isPolled) this.#openPoll();
     if (stopped.size > 0 && stopped.delete(this.fd)) this.#watched = 0;
-    this.#watch(this.#poll, this.#watched | queue.direction);
+    this.#watch(this.#watched | queue.direction);
     const wasIdle = this.#isIdle;
     if (queue.direction === READABLE) this.#readers = queue;
     else this.#writers = queue;
     if (!wasIdle) return;
     waiting[this.fd] = this;
-    if (this.#keepsLoopAlive) this.#keepLoopAlive(this.#poll, true);
+    if (this.#keepsLoopAlive) this.#keepLoopAlive(true);
   }
 
   leave(queue: OperationQueue): void {
     if (queue.direction === READABLE) this.#readers = undefined;
     else this.#writers = undefined;
-    if (!this.#isIdle || this.#poll === undefined) return;
+    if (!this.#isIdle || !this.#isPolled) return;
     waiting[this.fd] = undefined;
-    this.#keepLoopAlive(this.#poll, false);
+    this.#keepLoopAlive(false);
   }
 
   get #isIdle(): boolean {
@@ -57,55 +57,55 @@ export class PolledDescriptor extends OwnedDescriptor implements Waker {
   }
 
   rest(queue: OperationQueue): void {
-    if (this.#poll !== undefined) this.#watch(this.#poll, this.#watched & ~queue.direction);
+    if (this.#isPolled) this.#watch(this.#watched & ~queue.direction);
   }
 
   /** Whether waiting on this descriptor keeps the event loop alive. */
   set keepsLoopAlive(value: boolean) {
     this.#keepsLoopAlive = value;
-    if (this.#poll !== undefined && !this.#isIdle) this.#keepLoopAlive(this.#poll, value);
+    if (this.#isPolled && !this.#isIdle) this.#keepLoopAlive(value);
   }
 
   ready(events: number): void {
     if ((events & STOPPED) !== 0) this.#watched = 0;
     const awaited =
       (this.#readers === undefined ? 0 : READABLE) | (this.#writers === undefined ? 0 : WRITABLE);
-    if (this.#poll !== undefined) this.#watch(this.#poll, this.#watched & (awaited | ~events));
+    if (this.#isPolled) this.#watch(this.#watched & (awaited | ~events));
     if ((events & READABLE) !== 0) this.#readers?.proceed();
     if ((events & WRITABLE) !== 0) this.#writers?.proceed();
   }
 
   override take(): number {
-    if (this.#poll !== undefined) {
+    if (this.#isPolled) {
       waiting[this.fd] = undefined;
       stopped.delete(this.fd);
-      os.pollClose(this.#poll);
-      this.#poll = undefined;
+      os.pollClose(this.fd);
+      this.#isPolled = false;
     }
     return super.take();
   }
 
-  #watch(poll: Poll, directions: number): void {
+  #openPoll(): void {
+    if (!listening) {
+      os.onReady(dispatch, report);
+      listening = true;
+    }
+    const result = os.pollOpen(this.fd);
+    if (result < 0) throw systemError('epoll_ctl', result);
+    this.#isPolled = true;
+  }
+
+  #watch(directions: number): void {
     if (directions === this.#watched) return;
-    const result = os.pollWatch(poll, directions);
+    const result = os.pollWatch(this.fd, directions);
     if (result < 0) throw systemError('epoll_ctl', result);
     this.#watched = directions;
   }
 
-  #keepLoopAlive(poll: Poll, value: boolean): void {
+  #keepLoopAlive(value: boolean): void {
     if (report[0] === 1 && reported === this) report[1] = Number(value);
-    else os.pollRef(poll, value);
+    else os.pollRef(this.fd, value);
   }
-}
-
-function openPoll(fd: number): Poll {
-  if (!listening) {
-    os.onReady(dispatch, report);
-    listening = true;
-  }
-  const poll = os.pollOpen(fd);
-  if (typeof poll === 'number') throw systemError('epoll_ctl', poll);
-  return poll;
 }
 
 function dispatch(fd: number, events: number): boolean {

@@ -29,9 +29,12 @@ interface HeldMessage {
   readonly credentials: Credentials | undefined;
 }
 
+/** What all share that hold nothing; never changed. */
+const NONE_HELD: HeldMessage[] = [];
+
 const NOWHERE = new Uint8Array(0);
 
-/** How much room a message of unknown length is offered at least; what is longer costs a copy. */
+/** How much room a message of unknown length is offered at least. */
 const LEAST_ROOM = 4096;
 
 /** The receiving side of one socket. */
@@ -40,8 +43,10 @@ export class Receiver {
   ancillary: AncillaryData = NO_ANCILLARY_DATA;
 
   readonly #connection: Connection;
-  readonly #held: HeldMessage[] = [];
+  #held: HeldMessage[] = NONE_HELD;
   #emptyMessages: EmptyMessages = 'eof';
+  /** How long the next message may be, by those before: what is longer costs a copy. */
+  #expected = LEAST_ROOM;
 
   constructor(connection: Connection) {
     this.#connection = connection;
@@ -79,11 +84,13 @@ export class Receiver {
       this.#takeHeld();
       return held.data;
     }
-    const room = freeMemory(LEAST_ROOM);
+    const room = freeMemory(this.#expected);
     const bytes = this.#receive(room, 0);
     if (bytes === WOULD_BLOCK) return WOULD_BLOCK;
     this.#count(bytes);
-    return bytes > room.length ? assemble(bytes, room) : takeMemory(bytes);
+    const data = bytes > room.length ? assemble(bytes, room) : takeMemory(room, bytes);
+    this.#expected = Math.max(bytes, this.#expected >> 1, LEAST_ROOM);
+    return data;
   }
 
   /** Receives 1 to `max` messages, in one system call; their descriptors are closed. */
@@ -126,11 +133,12 @@ export class Receiver {
 
   /** Closes what was received for nobody. */
   close(): void {
-    for (const { fds } of this.#held.splice(0)) for (const fd of fds) fd.close();
+    for (const { fds } of this.#held) for (const fd of fds) fd.close();
+    this.#held = NONE_HELD;
   }
 
   failure(errno: number): SeqpacketError {
-    return systemError('recvmsg', errno, this.#connection.name());
+    return systemError('recvmsg', errno, this.#connection.name);
   }
 
   /** One recvmsg; the result is greater than the parts if the message is longer and has spilled. */
@@ -179,10 +187,10 @@ export class Receiver {
     // At the end, a batch is filled up with what looks like empty messages.
     if (looksLikeEnd(length - 1) && this.#isAtEnd()) while (count > 0 && looksLikeEnd(count - 1)) count--;
     if (count === 0) throw this.#end(0, false);
-    for (let index = 0; index < count; index++) {
+    this.#held = all.slice(0, count).map((data, index) => {
       const { fds, truncated, credentials } = ancillaryDataOf(index);
-      this.#held.push({ data: all[index] as Buffer, fds: fds.map(received), truncated, credentials });
-    }
+      return { data, fds: fds.map(received), truncated, credentials };
+    });
   }
 
   /** Whether the end of file is what comes next, and not an empty message. */
@@ -208,7 +216,7 @@ export class Receiver {
       os.takeSpilled(NOWHERE);
       closeAll(fds);
     } else {
-      this.#held.push({ data: assemble(bytes, parts), fds: fds.map(received), truncated, credentials });
+      this.#held = [{ data: assemble(bytes, parts), fds: fds.map(received), truncated, credentials }];
     }
     return this.#messageSizeError(bytes);
   }
@@ -238,19 +246,19 @@ export class Receiver {
       this.#held.shift();
       for (const fd of held.fds) fd.close();
     }
-    throw endOfFile(this.#connection.name());
+    throw endOfFile(this.#connection.name);
   }
 
   /** The end, or an empty message that counts as the end; but the reset, once, at the very end. */
   #end(flags: number, isMessage: boolean): SeqpacketError {
-    if (!this.#connection.wasReset || isMessage) return endOfFile(this.#connection.name());
+    if (!this.#connection.wasReset || isMessage) return endOfFile(this.#connection.name);
     if ((flags & MSG_PEEK) === 0) this.#connection.forgetReset();
     return this.failure(-ECONNRESET);
   }
 
   #count(bytes: number): void {
-    this.#connection.counters.messagesReceived++;
-    this.#connection.counters.bytesReceived += bytes;
+    this.#connection.messagesReceived++;
+    this.#connection.bytesReceived += bytes;
   }
 
   #messageSizeError(messageSize: number): SeqpacketError {
@@ -354,6 +362,26 @@ export class ReceiveMessage implements Attempt<Message> {
     const message: Message = { data, ...deliverFds(ancillary, this.maxFds) };
     if (ancillary.credentials !== undefined) message.credentials = ancillary.credentials;
     return message;
+  }
+
+  failure(errno: number): Error {
+    return this.receiver.failure(errno);
+  }
+}
+
+/** Receives the data of one message, however long; its descriptors are closed. */
+export class ReceiveData implements Attempt<Buffer> {
+  constructor(private readonly receiver: Receiver) {}
+
+  get isUrgent(): boolean {
+    return this.receiver.holdsMessage;
+  }
+
+  try(): Buffer | typeof WOULD_BLOCK {
+    const { receiver } = this;
+    const data = receiver.receiveWhole();
+    if (data !== WOULD_BLOCK && receiver.ancillary !== NO_ANCILLARY_DATA) closeAll(receiver.ancillary.fds);
+    return data;
   }
 
   failure(errno: number): Error {

@@ -105,8 +105,8 @@ export class SendWithFds implements Attempt<number> {
 function outcome(connection: Connection, sent: number, flags: number): number | typeof WOULD_BLOCK {
   if (sent === -EAGAIN && (flags & MSG_DONTWAIT) === 0) return WOULD_BLOCK;
   if (sent < 0) throw sendingFailure(connection, sent);
-  connection.counters.messagesSent++;
-  connection.counters.bytesSent += sent;
+  connection.messagesSent++;
+  connection.bytesSent += sent;
   return sent;
 }
 
@@ -124,19 +124,19 @@ export class SendMany implements Attempt<number> {
   }
 
   try(): number | typeof WOULD_BLOCK | typeof NOT_DONE {
-    const { fd, counters } = this.#connection;
+    const connection = this.#connection;
     const messages = this.#messages;
     const start = this.#sent;
     if (start === messages.length) return start;
     if (this.#lengths !== undefined) this.#checkLengths(this.#lengths);
-    const sent = os.sendmmsg(fd, messages, start, SENDING_FLAGS);
+    const sent = os.sendmmsg(connection.fd, messages, start, SENDING_FLAGS);
     if (sent === -EAGAIN) return WOULD_BLOCK;
     if (sent < 0) throw this.failure(sent);
     this.#sent = start + sent;
     let bytes = 0;
     for (let i = start; i < this.#sent; i++) bytes += byteLength(messages[i] as Parts);
-    counters.bytesSent += bytes;
-    counters.messagesSent += sent;
+    connection.bytesSent += bytes;
+    connection.messagesSent += sent;
     return this.#sent === messages.length ? this.#sent : NOT_DONE;
   }
 
@@ -167,7 +167,7 @@ export class SendMany implements Attempt<number> {
 
 function sendingFailure(connection: Connection, errno: number): Error {
   if (errno === -ECONNRESET) connection.noteReset();
-  return systemError('sendmsg', errno, connection.name());
+  return systemError('sendmsg', errno, connection.name);
 }
 
 function detached(): Error {

@@ -31,8 +31,8 @@ import {
   SHUT_WR,
   SOCKET_TYPE,
 } from './linux';
-import { MessageIterator } from './message-iterator';
-import { OperationQueue, READABLE, WOULD_BLOCK, WRITABLE } from './operations';
+import { IteratorStep, MessageIterator } from './message-iterator';
+import { type Attempt, OperationQueue, READABLE, WOULD_BLOCK, WRITABLE } from './operations';
 import {
   DEBUG,
   getOption,
@@ -54,6 +54,7 @@ import {
   type Message,
   Receive,
   ReceiveBatch,
+  ReceiveData,
   type ReceivedWithFds,
   ReceiveMessage,
   Receiver,
@@ -63,15 +64,26 @@ import { Send, SendMany, SendWithFds } from './sending';
 import { readableOf, writableOf } from './web-streams';
 
 /** What belongs to a socket from when it is opened until it is closed. */
-interface Session {
-  readonly fd: number;
-  readonly connection: Connection;
-  readonly receiver: Receiver;
+class Session extends Connection {
+  readonly receiver: Receiver = new Receiver(this);
   readonly receives: OperationQueue;
   readonly sends: OperationQueue;
-  readonly connects: OperationQueue;
-  readonly backOff: BackOff;
+  connects: BackOff | undefined;
   remotePath: string | Buffer | undefined;
+
+  constructor(
+    private readonly socket: SeqpacketSocket,
+    descriptor: PolledDescriptor,
+  ) {
+    super(descriptor.fd);
+    this.receives = new OperationQueue(descriptor, READABLE);
+    this.sends = new OperationQueue(descriptor, WRITABLE);
+  }
+
+  override get name(): string | Buffer {
+    const { remotePath, localPath } = this.socket;
+    return remotePath.length > 0 ? remotePath : localPath;
+  }
 }
 
 export interface ReceiveMessageOptions extends SignalOption {
@@ -99,6 +111,12 @@ export interface SettableSocketOptions {
    * abstract name when it next sends. Messages that were sent before may carry nobody's.
    */
   passCredentials: boolean;
+  /**
+   * For how many microseconds a receive that finds nothing tries again before it waits, 0 to 1,000,000; 0 by
+   * default. A message that comes in that time costs no way through the event loop and no sleep of the CPU. It
+   * costs that time of a CPU for each receive that has to wait, and nothing else runs in this thread meanwhile.
+   */
+  busyPoll: number;
 }
 
 /** The options that can be read from a socket. */
@@ -113,12 +131,25 @@ export interface SocketOptions extends SettableSocketOptions {
   remotePidFd: FileDescriptor;
 }
 
+/** One second, in microseconds: nobody means to block the event loop for longer. */
+const LONGEST_BUSY_POLL = 1_000_000;
+
 const EMPTY_MESSAGES: Option<Session, EmptyMessages> = {
   get: ({ receiver }) => receiver.emptyMessages,
   set: {
     check: (value) => checkOneOf(value, 'value', EMPTY_MESSAGES_MODES),
     apply: ({ receiver }, value) => {
       receiver.emptyMessages = value;
+    },
+  },
+};
+
+const BUSY_POLL: Option<Session, number> = {
+  get: ({ receives }) => Math.round(1000 * receives.spin),
+  set: {
+    check: (value) => checkInteger(value, 'value', 0, LONGEST_BUSY_POLL),
+    apply: ({ receives }, value) => {
+      receives.spin = value / 1000;
     },
   },
 };
@@ -131,6 +162,7 @@ const OPTIONS = {
   remoteSecurityLabel: REMOTE_SECURITY_LABEL,
   emptyMessages: EMPTY_MESSAGES,
   passCredentials: PASS_CREDENTIALS,
+  busyPoll: BUSY_POLL,
   remotePidFd: REMOTE_PIDFD,
 } as const;
 
@@ -213,12 +245,14 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
     try {
       if (!this.isOpen) this.open();
       const session = this.#opened('connect');
-      if (!session.connects.isEmpty) throw systemError('connect', -EALREADY, address.given);
+      session.connects ??= new BackOff(this.keepsLoopAlive);
+      const { queue } = session.connects;
+      if (!queue.isEmpty) throw systemError('connect', -EALREADY, address.given);
       const connected = () => {
         session.remotePath = address.given;
         if (onConnect.hasSubscribers) onConnect.publish({ socket: this });
       };
-      return session.connects.run(new Connect(session.fd, address, connected), signal);
+      return queue.run(new Connect(session.fd, address, connected), signal);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -246,7 +280,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
     const how = HOW[checkOneOf(what, 'what', Object.keys(HOW) as (keyof typeof HOW)[])];
     const session = this.#opened('shutdown');
     const result = os.shutdown(session.fd, how);
-    if (result < 0) throw systemError('shutdown', result, this.#peerName());
+    if (result < 0) throw systemError('shutdown', result, session.name);
     session.receives.proceed();
     session.sends.proceed();
   }
@@ -283,7 +317,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
     const signal = signalOf(options);
     const session = this.#session;
     if (session === undefined) return this.#closed('sendmsg');
-    return session.sends.run(new Send(session.connection, parts, flags), signal);
+    return session.sends.run(new Send(session, parts, flags), signal);
   }
 
   /**
@@ -317,7 +351,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
     const signal = signalOf(options);
     const session = this.#session;
     if (session === undefined) return this.#closed('sendmsg');
-    return session.sends.run(new SendWithFds(session.connection, parts, numbers, flags), signal);
+    return session.sends.run(new SendWithFds(session, parts, numbers, flags), signal);
   }
 
   /**
@@ -338,13 +372,24 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    * socket open, and loses nothing. Descriptors are the caller's to close.
    */
   messages(options?: ReceiveMessageOptions): AsyncIterableIterator<Message> {
-    receiveMessageOptions(options);
-    return new MessageIterator(() => this.receiveMessage(options));
+    const { maxFds, signal } = receiveMessageOptions(options);
+    return this.#iterator((receiver) => new ReceiveMessage(receiver, maxFds), signal);
   }
 
   /** The data of the messages as they come; see {@link messages}. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
-    return new MessageIterator(async () => (await this.receiveMessage()).data);
+    return this.#iterator((receiver) => new ReceiveData(receiver));
+  }
+
+  #iterator<T>(receive: (receiver: Receiver) => Attempt<T>, signal?: AbortSignal): MessageIterator<T> {
+    return new MessageIterator((iterator) => {
+      const session = this.#session;
+      if (session !== undefined) {
+        return session.receives.run(new IteratorStep(iterator, receive(session.receiver)), signal);
+      }
+      iterator.end();
+      return this.#closed('recvmsg');
+    });
   }
 
   /**
@@ -359,7 +404,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
     if (session === undefined) {
       return Promise.reject(Object.assign(systemError('sendmsg', -EBADF), { messagesSent: 0 }));
     }
-    return session.sends.run(new SendMany(session.connection, parts), signal);
+    return session.sends.run(new SendMany(session, parts), signal);
   }
 
   /**
@@ -386,10 +431,10 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   trySend(data: Buffers, fds: readonly FdSource[] = []): boolean {
     const parts = partsOf(data, 'data');
     const numbers = descriptorsOf(fds);
-    const { connection, sends } = this.#opened('sendmsg');
-    if (!sends.isEmpty) return false;
+    const session = this.#opened('sendmsg');
+    if (!session.sends.isEmpty) return false;
     const attempt =
-      numbers.length === 0 ? new Send(connection, parts, 0) : new SendWithFds(connection, parts, numbers, 0);
+      numbers.length === 0 ? new Send(session, parts, 0) : new SendWithFds(session, parts, numbers, 0);
     return attempt.try() !== WOULD_BLOCK;
   }
 
@@ -429,8 +474,12 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   /** What went through this socket since it was opened, and what waits. */
   get counters(): Counters & { pendingSends: number; pendingReceives: number } {
     const session = this.#opened('counters');
+    const { messagesSent, bytesSent, messagesReceived, bytesReceived } = session;
     return {
-      ...session.connection.counters,
+      messagesSent,
+      bytesSent,
+      messagesReceived,
+      bytesReceived,
       pendingSends: session.sends.length,
       pendingReceives: session.receives.length,
     };
@@ -439,7 +488,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   override cancel(): void {
     const session = this.#session;
     if (session === undefined) return;
-    session.connects.cancel();
+    session.connects?.queue.cancel();
     session.receives.cancel();
     session.sends.cancel();
   }
@@ -482,18 +531,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
 
   /** @internal */
   protected override opening(descriptor: PolledDescriptor): void {
-    const backOff = new BackOff();
-    const connection = new Connection(descriptor.fd, this.#name);
-    this.#session = {
-      fd: descriptor.fd,
-      connection,
-      receiver: new Receiver(connection),
-      receives: new OperationQueue(descriptor, READABLE),
-      sends: new OperationQueue(descriptor, WRITABLE),
-      connects: new OperationQueue(backOff, WRITABLE),
-      backOff,
-      remotePath: undefined,
-    };
+    this.#session = new Session(this, descriptor);
   }
 
   /** @internal */
@@ -507,7 +545,8 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   /** @internal */
   protected override setKeepsLoopAlive(value: boolean): void {
     super.setKeepsLoopAlive(value);
-    if (this.#session !== undefined) this.#session.backOff.keepsLoopAlive = value;
+    const connects = this.#session?.connects;
+    if (connects !== undefined) connects.keepsLoopAlive = value;
   }
 
   /** @internal */
@@ -524,14 +563,6 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
 
   #closed(syscall: string): Promise<never> {
     return Promise.reject(systemError(syscall, -EBADF));
-  }
-
-  /** The name by which errors call this connection: the peer's, or else its own. */
-  readonly #name = (): string | Buffer => this.#peerName();
-
-  #peerName(): string | Buffer {
-    const { remotePath } = this;
-    return remotePath.length > 0 ? remotePath : this.localPath;
   }
 }
 

@@ -1,0 +1,68 @@
+/** Which processes have a socket open: /proc/PID/fd (proc(5)). */
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+
+export interface Holder {
+  pid: number;
+  uid: number;
+  command: string;
+  fds: number[];
+}
+
+export interface Holders {
+  byInode: Map<number, Holder[]>;
+  /** How many processes could not be looked into. */
+  hidden: number;
+}
+
+export function holders(): Holders {
+  const byInode = new Map<number, Holder[]>();
+  let hidden = 0;
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    let found: Map<number, number[]>;
+    try {
+      found = socketsOf(name);
+    } catch (error) {
+      // It may have ended meanwhile, which is nobody's concern.
+      if ((error as NodeJS.ErrnoException).code === 'EACCES') hidden++;
+      continue;
+    }
+    if (found.size === 0) continue;
+    try {
+      const command = readFileSync(`/proc/${name}/comm`, 'utf8').trimEnd();
+      const { uid } = statSync(`/proc/${name}`);
+      for (const [inode, fds] of found) {
+        const list = byInode.get(inode) ?? [];
+        list.push({ pid: Number(name), uid, command, fds });
+        byInode.set(inode, list);
+      }
+    } catch {
+      // It ended in between.
+    }
+  }
+  return { byInode, hidden };
+}
+
+function socketsOf(pid: string): Map<number, number[]> {
+  const found = new Map<number, number[]>();
+  for (const fd of readdirSync(`/proc/${pid}/fd`)) {
+    const inode = inodeOf(`/proc/${pid}/fd/${fd}`);
+    if (inode === undefined) continue;
+    found.set(
+      inode,
+      [...(found.get(inode) ?? []), Number(fd)].sort((a, b) => a - b),
+    );
+  }
+  return found;
+}
+
+function inodeOf(link: string): number | undefined {
+  try {
+    const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(link))?.[1];
+    return inode === undefined ? undefined : Number(inode);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') throw error;
+    // It was closed meanwhile.
+    return undefined;
+  }
+}

@@ -1,0 +1,123 @@
+/** Lines of a stream, one at a time: nothing is read before it is asked for. */
+
+import { clearLine, createInterface, cursorTo } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { EXIT } from './exit-codes.js';
+import { Failure, reasonOf } from './failure.js';
+import { Splitter } from './splitting.js';
+import { stop } from './stopping.js';
+import { setRemarks } from './terminal.js';
+
+export interface Lines {
+  /** How many there were. */
+  readonly count: number;
+  /** The next line without its delimiter; undefined at the end. One call at a time. */
+  next(): Promise<Buffer | undefined>;
+  /** Ends the lines here and now, also for a `next` that waits. */
+  close(): void;
+}
+
+export class StreamLines implements Lines {
+  count = 0;
+  readonly #stream: Readable;
+  readonly #splitter: Splitter;
+  #error: Error | undefined;
+  #isClosed = false;
+  #wake = () => {};
+
+  constructor(stream: Readable, delimiter: Buffer) {
+    this.#stream = stream;
+    this.#splitter = new Splitter(delimiter);
+    stream.pause();
+    stream.on('data', (chunk: Buffer) => {
+      stream.pause();
+      this.#splitter.push(chunk);
+      this.#wake();
+    });
+    const ended = () => {
+      this.#splitter.end();
+      this.#wake();
+    };
+    stream.on('end', ended);
+    stream.on('close', ended);
+    stream.on('error', (error) => {
+      this.#error = error;
+      ended();
+    });
+    stream.pause();
+  }
+
+  async next(): Promise<Buffer | undefined> {
+    for (;;) {
+      if (this.#isClosed) return undefined;
+      const line = this.#splitter.take();
+      if (line !== undefined) {
+        this.count++;
+        return line;
+      }
+      if (this.#error !== undefined) throw new Failure(`cannot read the input: ${reasonOf(this.#error)}`);
+      if (this.#splitter.isEnded) return undefined;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+        this.#stream.resume();
+      });
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#stream.pause();
+    this.#wake();
+  }
+}
+
+/** Lines that somebody types, with a prompt that gets out of the way of what comes. */
+export class PromptedLines implements Lines {
+  count = 0;
+  readonly #waiting: string[] = [];
+  #isClosed = false;
+  #wake = () => {};
+  readonly #interface = createInterface({ input: process.stdin, output: process.stdout, prompt: '> ' });
+
+  constructor() {
+    this.#interface.on('line', (line) => {
+      this.#waiting.push(line);
+      this.#wake();
+      this.#interface.prompt();
+    });
+    this.#interface.on('close', () => {
+      this.#isClosed = true;
+      this.#wake();
+    });
+    this.#interface.on('SIGINT', () => stop(EXIT.interrupted));
+    setRemarks((line) => this.show(line));
+    this.#interface.prompt();
+  }
+
+  /** Prints lines above the prompt. */
+  show(text: string): void {
+    clearLine(process.stdout, 0);
+    cursorTo(process.stdout, 0);
+    process.stdout.write(text);
+    if (!this.#isClosed) this.#interface.prompt(true);
+  }
+
+  async next(): Promise<Buffer | undefined> {
+    for (;;) {
+      const line = this.#waiting.shift();
+      if (line !== undefined) {
+        this.count++;
+        return Buffer.from(line);
+      }
+      if (this.#isClosed) return undefined;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  close(): void {
+    this.#waiting.length = 0;
+    this.#interface.close();
+  }
+}

@@ -1,0 +1,94 @@
+/** What shall be sent: the lines of standard input, or the messages of the command line. */
+import { Failure, reasonOf } from './failure.js';
+import type { Framing, Outgoing } from './framing.js';
+import { type Lines, type PromptedLines, StreamLines } from './input.js';
+import { tell, tellFailure } from './terminal.js';
+
+export interface OutgoingOptions {
+  /** Instead of standard input. */
+  message?: string[] | undefined;
+  /** Whether an empty line is an empty message. */
+  sendEmpty?: boolean | undefined;
+}
+
+/** Messages one after the other; undefined at the end. */
+export interface OutgoingSource {
+  next(): Promise<Outgoing | undefined>;
+  /** Where the last one came from, in words. */
+  readonly place: string;
+  close(): void;
+}
+
+export class GivenMessages implements OutgoingSource {
+  #messages: Outgoing[];
+  #index = 0;
+
+  constructor(texts: readonly string[], framing: Framing) {
+    this.#messages = texts.map((text, index) => {
+      try {
+        return framing.decode(Buffer.from(text));
+      } catch (error) {
+        throw new Failure(`--message ${index + 1}: ${reasonOf(error)}`);
+      }
+    });
+  }
+
+  get place(): string {
+    return `--message ${this.#index}`;
+  }
+
+  async next(): Promise<Outgoing | undefined> {
+    return this.#messages[this.#index++];
+  }
+
+  close(): void {
+    this.#messages = [];
+  }
+}
+
+export class InputMessages implements OutgoingSource {
+  #hasTold = false;
+  readonly #lines: Lines;
+
+  constructor(
+    private readonly framing: Framing,
+    private readonly sendEmpty: boolean,
+    private readonly prompt: PromptedLines | undefined,
+  ) {
+    this.#lines = prompt ?? new StreamLines(process.stdin, framing.delimiter);
+  }
+
+  get place(): string {
+    return `line ${this.#lines.count} of the input`;
+  }
+
+  async next(): Promise<Outgoing | undefined> {
+    for (;;) {
+      const line = await this.#lines.next();
+      if (line === undefined) return undefined;
+      if (!this.framing.isMessage(line, this.sendEmpty)) {
+        this.#tellOfEmptyLine();
+        continue;
+      }
+      try {
+        return this.framing.decode(line);
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error;
+        if (this.prompt === undefined) throw new Failure(`${this.place}: ${error.message}`);
+        tellFailure(error.message);
+      }
+    }
+  }
+
+  close(): void {
+    this.#lines.close();
+  }
+
+  #tellOfEmptyLine(): void {
+    if (this.#hasTold || this.prompt !== undefined || this.framing.coding === 'json') return;
+    this.#hasTold = true;
+    tell(
+      `${this.place} is empty and not sent: many peers take an empty message for the end (--send-empty sends it)`,
+    );
+  }
+}

@@ -1,0 +1,189 @@
+/** The pcapng file format (draft-ietf-opsawg-pcapng), as far as it is written and read here. */
+import type { Output } from './output.js';
+
+const SECTION_HEADER = 0x0a0d0d0a;
+const INTERFACE_DESCRIPTION = 1;
+const ENHANCED_PACKET = 6;
+const BYTE_ORDER_MAGIC = 0x1a2b3c4d;
+
+const OPT_END = 0;
+const OPT_COMMENT = 1;
+const SHB_USERAPPL = 4;
+const IF_NAME = 2;
+const IF_DESCRIPTION = 3;
+const IF_TSRESOL = 9;
+const EPB_FLAGS = 2;
+const MICROSECONDS = 6;
+
+/** LINKTYPE_USER0: a packet is the message, as it is; its meaning is for the user to say. */
+const LINKTYPE_USER0 = 147;
+
+/** As epb_flags have it, from the client's side: what it sends is outbound. */
+export const INBOUND = 1;
+export const OUTBOUND = 2;
+
+type Option = [code: number, value: Buffer];
+
+const text = (value: string) => Buffer.from(value.slice(0, 16_384));
+
+function padded(length: number): number {
+  return (length + 3) & ~3;
+}
+
+function block(type: number, body: Buffer, options: readonly Option[]): Buffer {
+  let length = 12 + padded(body.length);
+  for (const [, value] of options) length += 4 + padded(value.length);
+  if (options.length > 0) length += 4;
+  const result = Buffer.alloc(length);
+  result.writeUInt32LE(type, 0);
+  result.writeUInt32LE(length, 4);
+  body.copy(result, 8);
+  let at = 8 + padded(body.length);
+  for (const [code, value] of options) {
+    result.writeUInt16LE(code, at);
+    result.writeUInt16LE(value.length, at + 2);
+    value.copy(result, at + 4);
+    at += 4 + padded(value.length);
+  }
+  // opt_endofopt is four bytes of zero.
+  result.writeUInt32LE(length, length - 4);
+  return result;
+}
+
+export class PcapngWriter {
+  #interfaces = 0;
+
+  constructor(
+    private readonly output: Output,
+    application: string,
+  ) {
+    const header = Buffer.alloc(16);
+    header.writeUInt32LE(BYTE_ORDER_MAGIC, 0);
+    header.writeUInt16LE(1, 4);
+    // The length of the section is not known: -1.
+    header.fill(0xff, 8);
+    output.write(block(SECTION_HEADER, header, [[SHB_USERAPPL, text(application)]]));
+  }
+
+  /** Returns the number of the interface. */
+  interface(name: string, description: string): number {
+    const body = Buffer.alloc(8);
+    body.writeUInt16LE(LINKTYPE_USER0, 0);
+    this.output.write(
+      block(INTERFACE_DESCRIPTION, body, [
+        [IF_NAME, text(name)],
+        [IF_DESCRIPTION, text(description)],
+        [IF_TSRESOL, Buffer.from([MICROSECONDS])],
+      ]),
+    );
+    return this.#interfaces++;
+  }
+
+  /** @param time microseconds since 1970 */
+  packet(number: number, time: number, flags: number, data: Buffer, comment: string): void {
+    const body = Buffer.allocUnsafe(20 + data.length);
+    body.writeUInt32LE(number, 0);
+    body.writeUInt32LE(Math.floor(time / 2 ** 32), 4);
+    body.writeUInt32LE(time % 2 ** 32, 8);
+    body.writeUInt32LE(data.length, 12);
+    body.writeUInt32LE(data.length, 16);
+    data.copy(body, 20);
+    const direction = Buffer.alloc(4);
+    direction.writeUInt32LE(flags, 0);
+    const options: Option[] = [[EPB_FLAGS, direction]];
+    if (comment !== '') options.push([OPT_COMMENT, text(comment)]);
+    this.output.write(block(ENHANCED_PACKET, body, options));
+  }
+}
+
+export interface Packet {
+  interface: string;
+  /** Microseconds since 1970. */
+  time: number;
+  flags: number;
+  data: Buffer;
+  comment: string;
+}
+
+/** What is wrong with a file, in words. */
+export class PcapngError extends Error {}
+
+/** The packets of a file, whose pieces come as they come. Both byte orders; blocks of other types are passed over. */
+export async function* readPcapng(pieces: AsyncIterable<Buffer>): AsyncGenerator<Packet> {
+  let interfaces: { name: string; perSecond: number }[] = [];
+  let isLittle = true;
+  for await (const bytes of blocks(pieces)) {
+    const u16 = (at: number) => (isLittle ? bytes.readUInt16LE(at) : bytes.readUInt16BE(at));
+    const u32 = (at: number) => (isLittle ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at));
+    if (bytes.readUInt32LE(0) === SECTION_HEADER) {
+      isLittle = bytes.readUInt32LE(8) === BYTE_ORDER_MAGIC;
+      interfaces = [];
+      continue;
+    }
+    const end = bytes.length - 4;
+    const options = (from: number) => {
+      const found: Option[] = [];
+      for (let at = from; at + 4 <= end && u16(at) !== OPT_END; at += 4 + padded(u16(at + 2))) {
+        found.push([u16(at), bytes.subarray(at + 4, Math.min(at + 4 + u16(at + 2), end))]);
+      }
+      return found;
+    };
+    const option = (found: Option[], code: number) => found.find(([each]) => each === code)?.[1];
+    switch (u32(0)) {
+      case INTERFACE_DESCRIPTION: {
+        if (u16(8) !== LINKTYPE_USER0) {
+          throw new PcapngError(
+            `link type ${u16(8)}, and not ${LINKTYPE_USER0}: not written by seqpacket trace`,
+          );
+        }
+        const found = options(16);
+        const resolution = option(found, IF_TSRESOL)?.[0] ?? MICROSECONDS;
+        interfaces.push({
+          name: String(option(found, IF_NAME) ?? `interface ${interfaces.length}`),
+          perSecond: (resolution & 0x80) === 0 ? 10 ** resolution : 2 ** (resolution & 0x7f),
+        });
+        break;
+      }
+      case ENHANCED_PACKET: {
+        const captured = u32(20);
+        const on = interfaces[u32(8)];
+        if (on === undefined || 28 + captured > end) throw new PcapngError('a packet is malformed');
+        if (captured !== u32(24)) throw new PcapngError('a message was cut when it was recorded');
+        const found = options(28 + padded(captured));
+        const flags = option(found, EPB_FLAGS);
+        const ticks = u32(12) * 2 ** 32 + u32(16);
+        yield {
+          interface: on.name,
+          time: on.perSecond === 1e6 ? ticks : Math.floor((ticks / on.perSecond) * 1e6),
+          flags: flags?.length === 4 ? (isLittle ? flags.readUInt32LE(0) : flags.readUInt32BE(0)) : 0,
+          data: Buffer.from(bytes.subarray(28, 28 + captured)),
+          comment: String(option(found, OPT_COMMENT) ?? ''),
+        };
+        break;
+      }
+    }
+  }
+}
+
+const LONGEST_BLOCK = 64 * 1_048_576;
+
+/** Whole blocks. A file that ends in the middle of one, as after a crash, ends before it. */
+async function* blocks(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let rest: Buffer = Buffer.alloc(0);
+  let isLittle: boolean | undefined;
+  for await (const piece of pieces) {
+    rest = rest.length === 0 ? piece : Buffer.concat([rest, piece]);
+    for (;;) {
+      if (rest.length < 12) break;
+      if (rest.readUInt32LE(0) === SECTION_HEADER) isLittle = rest.readUInt32LE(8) === BYTE_ORDER_MAGIC;
+      if (isLittle === undefined) throw new PcapngError('not a pcapng file');
+      const length = isLittle ? rest.readUInt32LE(4) : rest.readUInt32BE(4);
+      if (length < 12 || length % 4 !== 0 || length > LONGEST_BLOCK)
+        throw new PcapngError('a block is malformed');
+      if (rest.length < length) break;
+      yield rest.subarray(0, length);
+      rest = rest.subarray(length);
+    }
+  }
+  if (isLittle === undefined) throw new PcapngError('not a pcapng file');
+}

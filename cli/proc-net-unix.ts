@@ -1,0 +1,53 @@
+/** /proc/net/unix: the AF_UNIX sockets of this network namespace (proc(5)). */
+import { readFileSync } from 'node:fs';
+
+export const SOCK_TYPES: Record<string, string> = {
+  '0001': 'stream',
+  '0002': 'dgram',
+  '0005': 'seqpacket',
+};
+
+export interface UnixSocket {
+  /** `'0005'` is SOCK_SEQPACKET. */
+  type: string;
+  /** 0 for one that waits to be accepted. */
+  inode: number;
+  state: 'listening' | 'connected' | 'unconnected' | 'to be accepted' | 'disconnecting';
+  references: number;
+  flags: string;
+  /** `@` stands for NUL; `''` for an unnamed one. */
+  address: string;
+}
+
+const LINE =
+  /^[0-9a-fA-F]+: ([0-9A-F]{8}) [0-9A-F]{8} ([0-9A-F]{8}) ([0-9A-F]{4}) ([0-9A-F]{2}) +(\d+)(?: (.*))?$/s;
+const ACCEPTS_CONNECTIONS = 0x10000;
+
+const STATES: Record<string, UnixSocket['state']> = {
+  '01': 'unconnected',
+  '02': 'to be accepted',
+  '03': 'connected',
+  '04': 'disconnecting',
+};
+
+export function unixSockets(): UnixSocket[] {
+  const sockets: UnixSocket[] = [];
+  for (const line of readFileSync('/proc/net/unix', 'utf8').split('\n')) {
+    const match = LINE.exec(line);
+    // The heading, and the rest of a name that has a line break in it.
+    if (match === null) continue;
+    const [, references, flags, type, state, inode, address = ''] = match as unknown as string[];
+    sockets.push({
+      type: type!,
+      inode: Number(inode),
+      state:
+        (Number.parseInt(flags!, 16) & ACCEPTS_CONNECTIONS) !== 0
+          ? 'listening'
+          : (STATES[state!] ?? 'unconnected'),
+      references: Number.parseInt(references!, 16),
+      flags: flags!,
+      address: address!,
+    });
+  }
+  return sockets;
+}

@@ -1,0 +1,61 @@
+/**
+ * What only sock_diag(7) tells: peers, queue lengths, the device and inode of a socket file. It is a netlink
+ * protocol, which Node.js does not speak; ss(8) of iproute2 does.
+ */
+import { spawnSync } from 'node:child_process';
+import { codeOf, Failure, reasonOf } from './failure.js';
+import type { UnixSocket } from './proc-net-unix.js';
+
+export interface Diagnosis {
+  /** Bytes that wait to be received; of a listening socket, connections that wait to be accepted. */
+  receiveQueue: number;
+  /** Bytes that the peer has not received yet; of a listening socket, the backlog. */
+  sendQueue: number;
+  /** 0 if there is no peer (any more). */
+  peerInode: number;
+  /** `MAJOR:MINOR:INODE` of the socket file. */
+  file?: string;
+}
+
+const LINE = /^u_seq +(\S+) +(\d+) +(\d+) +(.*)$/;
+const MEGABYTES_64 = 64 * 1_048_576;
+
+/** By inode; undefined if ss is not installed. */
+export function diagnose(sockets: readonly UnixSocket[]): Map<number, Diagnosis> | undefined {
+  const { stdout, error, status, stderr } = spawnSync('ss', ['-xaneHO'], {
+    encoding: 'utf8',
+    maxBuffer: MEGABYTES_64,
+  });
+  if (error !== undefined && codeOf(error) === 'ENOENT') return undefined;
+  if (error !== undefined || status !== 0) throw new Failure(`ss: ${reasonOf(error ?? stderr.trim())}`);
+  const addresses = new Map(sockets.map(({ inode, address }) => [inode, address]));
+  const diagnoses = new Map<number, Diagnosis>();
+  for (const line of stdout.split('\n')) {
+    const match = LINE.exec(line);
+    if (match === null) continue;
+    const [, , receiveQueue, sendQueue, rest] = match as unknown as [string, string, string, string, string];
+    const names = splitNames(rest, addresses);
+    if (names === undefined) continue;
+    const file = / ino:(\d+) dev:(\d+)\/(\d+)/.exec(names.after);
+    diagnoses.set(names.inode, {
+      receiveQueue: Number(receiveQueue),
+      sendQueue: Number(sendQueue),
+      peerInode: names.peerInode,
+      ...(file === null ? {} : { file: `${file[2]}:${file[3]}:${file[1]}` }),
+    });
+  }
+  return diagnoses;
+}
+
+/** `NAME INODE PEER-NAME PEER-INODE …`: a name may have spaces and numbers in it, so what is known of it decides. */
+function splitNames(text: string, addresses: ReadonlyMap<number, string>) {
+  for (const match of text.matchAll(/ (\d+)(?= )/g)) {
+    const inode = Number(match[1]);
+    const address = addresses.get(inode);
+    if (address === undefined || text.slice(0, match.index).trim() !== (address || '*')) continue;
+    const rest = text.slice(match.index + match[0].length).trimStart();
+    const peer = /^(.*?) (\d+)(?= |$)(.*)$/.exec(rest);
+    if (peer !== null) return { inode, peerInode: Number(peer[2]), after: peer[3]! };
+  }
+  return undefined;
+}

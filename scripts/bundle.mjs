@@ -1,0 +1,48 @@
+// Makes the command: one file of cli/ and of what it uses, and its manual page.
+import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { root } from './native.mjs';
+
+const target = 'dist/cli.mjs';
+
+/** The command finds the library beside itself, whatever else is called by its name. */
+const library = {
+  name: 'library',
+  setup(build) {
+    build.onResolve({ filter: /^seqpacket$/ }, () => ({ path: './index.mjs', external: true }));
+  },
+};
+
+export async function bundle() {
+  // Not at the top: this is read before the dependencies are installed.
+  const { build } = await import('esbuild');
+  const license = readFileSync(`${root}/node_modules/commander/LICENSE`, 'utf8').trim();
+  await build({
+    absWorkingDir: root.replace(/\/$/, ''),
+    entryPoints: ['cli/main.ts'],
+    outfile: target,
+    bundle: true,
+    minify: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    plugins: [library],
+    banner: {
+      // commander is CommonJS, and asks for modules of Node.js in its way.
+      js: [
+        `/*! Contains commander:\n${license}\n*/`,
+        "import { createRequire } from 'node:module';",
+        'const require = createRequire(import.meta.url);',
+      ].join('\n'),
+    },
+  });
+  chmodSync(`${root}/${target}`, 0o755);
+
+  const { status, stdout, stderr } = spawnSync(process.execPath, [target, 'manual'], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  if (status !== 0) throw new Error(`The manual page cannot be made: ${stderr}`);
+  mkdirSync(`${root}/man`, { recursive: true });
+  writeFileSync(`${root}/man/seqpacket.1`, stdout);
+}
