@@ -8,7 +8,9 @@ import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
-export const sources = ['addon', 'owned', 'poll', 'spill', 'system-calls'].map((name) => `native/${name}.c`);
+export const sources = ['addon', 'owned', 'poll', 'spill', 'system-calls', 'thread-poll'].map(
+  (name) => `native/${name}.c`,
+);
 export const headers = ['native/addon.h', 'native/libuv-poll.h'];
 
 export const compilerFlags = ['-std=gnu11', '-D_GNU_SOURCE', '-fPIC', '-fvisibility=hidden', '-pthread'];

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { unsupported } from './errors';
 import type { OperatingSystem } from './os';
+import { type Addon, runsWithoutLibuv, withThread } from './thread-readiness';
 
 /** Processors whose Linux has the numbers that linux.ts knows, and that there are prebuilt binaries for. */
 const PROCESSORS = ['x64', 'arm64'];
@@ -31,7 +32,8 @@ export function loadAddon(): OperatingSystem {
     throw unloadable(`there is none of ${tried}`, `Build it: ${BUILD}\n${BUNDLED}`);
   }
   try {
-    return createRequire(__filename)(file) as OperatingSystem;
+    const addon = createRequire(__filename)(file) as Addon;
+    return runsWithoutLibuv() ? withThread(addon) : addon;
   } catch (error) {
     throw unloadable(`${file}: ${(error as Error).message}`, remedy(error), error);
   }
