@@ -4,7 +4,15 @@ import { compileGo, goPeer, installPeers, limit, missing } from './prepare.mjs';
 
 const file = (name) => fileURLToPath(new URL(`peers/${name}`, import.meta.url));
 const inC = (kind) => (role) => [limit, kind, role];
-const inNode = (name) => (role) => [process.execPath, '--expose-gc', file(`${name}.mjs`), role];
+const inNode = (name) => (role) => [
+  process.execPath,
+  '--expose-gc',
+  ...flags(role),
+  file(`${name}.mjs`),
+  role,
+];
+/** Where memory is weighed, the young generation does not grow: it would count as the connections' memory. */
+const flags = (role) => (role.startsWith('idle') ? ['--max-semi-space-size=1'] : []);
 
 /**
  * `command(role)` is how a role is played, up to the arguments that measure.mjs adds, and `variants` the last of

@@ -154,13 +154,13 @@ export async function measureRate({ server, client, size, variants, endless, war
   return best;
 }
 
-/** Opened before anything is measured, so that code and tables are there. */
-const FIRST_CONNECTIONS = 200;
+/** Opened before anything is measured, so that code and tables are there, and the heap has its working size. */
+export const FIRST_CONNECTIONS = 4000;
 
 /** What idle connections cost the process that has accepted them. The other ends are another process's. */
-export async function measureIdle({ server, client, size }, { cpus }) {
-  const serverRun = { command: server, size, variants: [FIRST_CONNECTIONS] };
-  const clientRun = { command: client, size: size + FIRST_CONNECTIONS };
+export async function measureIdle({ server, client, size, first = FIRST_CONNECTIONS }, { cpus }) {
+  const serverRun = { command: server, size, variants: [first] };
+  const clientRun = { command: client, size: size + first };
   return (await run(serverRun, clientRun, { cpus, warmUp: 0, measure: 0 })).server;
 }
 

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { contestants } from './contestants.mjs';
 import { allowedCpus } from './cpus.mjs';
-import { measureIdle, measurePending, measureRate } from './measure.mjs';
+import { FIRST_CONNECTIONS, measureIdle, measurePending, measureRate } from './measure.mjs';
 
 const SIZES = [64, 1024, 16_384, 65_536, 204_800];
 /** Growth shows in the differences within a round: few rounds will do. */
@@ -115,7 +115,7 @@ function idle(count) {
     suite: 'idle',
     name: 'idle',
     title: `${count.toLocaleString('en')} idle connections`,
-    needsFiles: count + SPARE_FILES,
+    needsFiles: count + FIRST_CONNECTIONS + SPARE_FILES,
     entries: [
       entry('seqpacket', 'seqpacket'),
       entry('seqpacket-receive', 'seqpacket'),
@@ -172,7 +172,7 @@ function growthOfConnections(count, active) {
     size: count,
     active,
     mostRounds: GROWTH_ROUNDS,
-    needsFiles: count + SPARE_FILES,
+    needsFiles: count + FIRST_CONNECTIONS + SPARE_FILES,
     entries: [
       entry('c', contestants.c.command('many echo')),
       entry('seqpacket', contestants.seqpacket.command('echo-many')),

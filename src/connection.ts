@@ -16,7 +16,6 @@ export abstract class Connection implements Counters {
   messagesReceived = 0;
   bytesReceived = 0;
   #wasReset = false;
-  #marksMessages = false;
 
   constructor(readonly fd: number) {}
 
@@ -47,8 +46,6 @@ export abstract class Connection implements Counters {
    * ancillary data, also an empty one, and also one that was queued before; the end of file does not.
    */
   markMessages(): void {
-    if (this.#marksMessages) return;
     setIntegerOption(this.fd, SO_TIMESTAMP, 1);
-    this.#marksMessages = true;
   }
 }

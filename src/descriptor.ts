@@ -11,6 +11,12 @@ export class OwnedDescriptor {
     os.own(fd);
   }
 
+  /** Owns another one, after the one before was closed or given up. */
+  own(fd: number): void {
+    this.#fd = fd;
+    os.own(fd);
+  }
+
   /** -1 once closed or given up. */
   get fd(): number {
     return this.#fd;
@@ -55,12 +61,10 @@ const owners = new FinalizationRegistry<OwnedDescriptor>((descriptor) => {
   );
 });
 
-/** From now on the descriptor is closed, with a process warning, if its owner is collected. */
+/**
+ * From now on the descriptor is closed, with a process warning, if its owner is collected before it was closed or
+ * given up.
+ */
 export function closeWithOwner(owner: object, descriptor: OwnedDescriptor): void {
-  owners.register(owner, descriptor, descriptor);
-}
-
-/** The descriptor was closed or given up: there is nothing left to do after its owner. */
-export function forgetOwner(descriptor: OwnedDescriptor): void {
-  owners.unregister(descriptor);
+  owners.register(owner, descriptor);
 }

@@ -1,6 +1,6 @@
 /** What sockets and acceptors have in common: a descriptor, a name, a life from open to close. */
 import { type Address, addressBuffer, bindTo, decodeAddress, parseAddress, type SocketPath } from './address';
-import { closeWithOwner, forgetOwner } from './descriptor';
+import { closeWithOwner } from './descriptor';
 import { onClose } from './diagnostics';
 import { invalidType, systemError } from './errors';
 import { FileDescriptor, received, takeOver } from './file-descriptor';
@@ -28,6 +28,8 @@ import { PolledDescriptor } from './readiness';
 export abstract class Endpoint implements Disposable, AsyncDisposable {
   /** @internal */
   protected descriptor: PolledDescriptor | undefined;
+  /** What it has owned, also in the lives before: it is watched over once, whenever this is collected. */
+  #owned: PolledDescriptor | undefined;
   #localPath: string | Buffer | undefined;
   #keepsLoopAlive = true;
 
@@ -149,10 +151,9 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
    * @internal
    */
   protected begin(fd: number, localPath?: string | Buffer): void {
-    const descriptor = new PolledDescriptor(fd);
+    const descriptor = this.#own(fd);
     this.descriptor = descriptor;
     this.#localPath = localPath;
-    closeWithOwner(this, descriptor);
     this.opening(descriptor);
     this.setKeepsLoopAlive(this.#keepsLoopAlive);
   }
@@ -163,11 +164,9 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
    * @internal
    */
   protected end(): void {
-    const descriptor = this.opened('close');
     if (onClose.hasSubscribers) onClose.publish({ endpoint: this });
     this.cancel();
     this.closing();
-    forgetOwner(descriptor);
     this.descriptor = undefined;
     this.#localPath = undefined;
   }
@@ -207,6 +206,16 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
   protected opened(syscall: string, address?: Address): PolledDescriptor {
     if (this.descriptor === undefined) throw systemError(syscall, -EBADF, address?.given);
     return this.descriptor;
+  }
+
+  #own(fd: number): PolledDescriptor {
+    if (this.#owned !== undefined) {
+      this.#owned.own(fd);
+      return this.#owned;
+    }
+    this.#owned = new PolledDescriptor(fd);
+    closeWithOwner(this, this.#owned);
+    return this.#owned;
   }
 
   #mustBeClosed(syscall: string): void {

@@ -20,13 +20,22 @@ const UNNAMED_BY_LIBUV = new Map<number, [string, string]>([
   [-109, ['ETOOMANYREFS', 'too many references: descriptors in flight exceed RLIMIT_NOFILE']],
 ]);
 
+/** Made once: Node.js makes a new map for each call, which takes ten times as long as the rest of an error. */
+let systemErrors: Map<number, [string, string]> | undefined;
+
+function describe(errno: number): [code: string, description: string] {
+  systemErrors ??= getSystemErrorMap();
+  return (
+    systemErrors.get(errno) ?? UNNAMED_BY_LIBUV.get(errno) ?? [`ERRNO_${-errno}`, 'unknown system error']
+  );
+}
+
 /** libuv's number for end of file (uv.h). */
 const UV_EOF = -4095;
 
 /** @param errno the negative error number */
 export function systemError(syscall: string, errno: number, address?: string | Buffer): SeqpacketError {
-  const [code, description] = getSystemErrorMap().get(errno) ??
-    UNNAMED_BY_LIBUV.get(errno) ?? [`ERRNO_${-errno}`, 'unknown system error'];
+  const [code, description] = describe(errno);
   const named = address === undefined || address.length === 0 ? undefined : address;
   const where = named === undefined ? '' : ` ${printable(named)}`;
   const error = new Error(`${syscall} ${code}: ${description}${where}`) as SeqpacketError;

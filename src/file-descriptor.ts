@@ -1,6 +1,6 @@
 import type { Server, Socket } from 'node:net';
 import { checkInteger } from './arguments';
-import { closeWithOwner, forgetOwner, OwnedDescriptor } from './descriptor';
+import { closeWithOwner, OwnedDescriptor } from './descriptor';
 import { invalidType, systemError } from './errors';
 import { F_GETFD } from './linux';
 import { os } from './os';
@@ -30,7 +30,6 @@ export class FileDescriptor implements Disposable {
   static {
     received = (fd) => new FileDescriptor(fd);
     takeOver = (owner) => {
-      forgetOwner(owner.#descriptor);
       return owner.#descriptor.take();
     };
   }
@@ -86,7 +85,6 @@ export class FileDescriptor implements Disposable {
 
   /** Closes the descriptor. Closing twice does nothing: a number that was reused meanwhile is safe. */
   close(): void {
-    forgetOwner(this.#descriptor);
     this.#descriptor.close();
   }
 

@@ -157,11 +157,12 @@ export class OperationQueue {
       }
       attempt = new Failure(attempt, error);
     }
-    return new Promise((resolve, reject) => {
-      this.#append(new Operation(this, attempt, signal, resolve as (value: unknown) => void, reject));
-      if (waits) this.#wait();
-      else if (isFirst) this.#proceedNextTurn();
-    });
+    const operation = new Operation(this, attempt, signal);
+    const promise = operation.promise<T>();
+    this.#append(operation);
+    if (waits) this.#wait();
+    else if (isFirst) this.#proceedNextTurn();
+    return promise;
   }
 
   /** Tries those that wait, in their order, until one would block. */
@@ -290,15 +291,22 @@ class Failure implements Attempt<never> {
 class Operation implements Abortable {
   next: Operation | undefined;
   previous: Operation | undefined;
+  resolve!: (value: unknown) => void;
+  reject!: (error: unknown) => void;
 
   constructor(
     readonly queue: OperationQueue,
     readonly attempt: Attempt<unknown>,
     readonly signal: AbortSignal | undefined,
-    readonly resolve: (value: unknown) => void,
-    readonly reject: (error: unknown) => void,
   ) {
     if (signal !== undefined) watch(signal, this);
+  }
+
+  promise<T>(): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.resolve = resolve as (value: unknown) => void;
+      this.reject = reject;
+    });
   }
 
   abort(error: AbortError): void {

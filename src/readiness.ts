@@ -81,6 +81,8 @@ export class PolledDescriptor extends OwnedDescriptor implements Waker {
       stopped.delete(this.fd);
       os.pollClose(this.fd);
       this.#isPolled = false;
+      this.#watched = 0;
+      if (reported === this) reported = undefined;
     }
     return super.take();
   }

@@ -67,17 +67,28 @@ import { readableOf, writableOf } from './web-streams';
 class Session extends Connection {
   readonly receiver: Receiver = new Receiver(this);
   readonly receives: OperationQueue;
-  readonly sends: OperationQueue;
+  /** Made when it is first needed, as the sends are: there are servers with many connections that are silent. */
   connects: BackOff | undefined;
   remotePath: string | Buffer | undefined;
+  #sends: OperationQueue | undefined;
 
   constructor(
     private readonly socket: SeqpacketSocket,
-    descriptor: PolledDescriptor,
+    private readonly descriptor: PolledDescriptor,
   ) {
     super(descriptor.fd);
     this.receives = new OperationQueue(descriptor, READABLE);
-    this.sends = new OperationQueue(descriptor, WRITABLE);
+  }
+
+  get sends(): OperationQueue {
+    this.#sends ??= new OperationQueue(this.descriptor, WRITABLE);
+    return this.#sends;
+  }
+
+  cancel(): void {
+    this.connects?.queue.cancel();
+    this.receives.cancel();
+    this.#sends?.cancel();
   }
 
   override get name(): string | Buffer {
@@ -486,11 +497,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   }
 
   override cancel(): void {
-    const session = this.#session;
-    if (session === undefined) return;
-    session.connects?.queue.cancel();
-    session.receives.cancel();
-    session.sends.cancel();
+    this.#session?.cancel();
   }
 
   /**

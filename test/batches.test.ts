@@ -116,6 +116,56 @@ test('an empty message that counts as the end splits a batch, and nothing behind
   ends.b.release().close();
 });
 
+/** One message, and as many empty ones as fill a batch. */
+const FULL_OF_EMPTY = [Buffer.from('one'), ...Array.from({ length: 63 }, () => Buffer.alloc(0))];
+
+test('empty messages that fill a batch each count as the end, and what comes next is received', async () => {
+  using ends = socketPair();
+  await ends.a.sendMany([...FULL_OF_EMPTY, Buffer.from('two')]);
+  assert.deepEqual((await ends.b.receiveMany()).map(String), ['one']);
+  for (let i = 0; i < 63; i++) await assert.rejects(ends.b.receiveMany(), { code: 'EOF' });
+  assert.deepEqual((await ends.b.receiveMany()).map(String), ['two']);
+  await ends.a.sendMany(FULL_OF_EMPTY);
+  assert.deepEqual((await ends.b.receiveMany()).map(String), ['one']);
+  for (let i = 0; i < 63; i++) await assert.rejects(ends.b.receive(Buffer.alloc(1)), { code: 'EOF' });
+  const received = ends.b.receiveMany();
+  await ends.a.send(Buffer.from('three'));
+  assert.deepEqual((await received).map(String), ['three']);
+});
+
+test('the end of file is told from empty messages that fill a batch', async () => {
+  for (const reset of [false, true]) {
+    using ends = socketPair();
+    if (reset) await ends.b.send(Buffer.from('never read'));
+    await ends.a.sendMany(FULL_OF_EMPTY);
+    ends.a.close();
+    assert.deepEqual((await ends.b.receiveMany()).map(String), ['one']);
+    const codes = new Set<string>();
+    for (let i = 0; i < 70; i++) {
+      await ends.b.receiveMany().catch((error: NodeJS.ErrnoException) => codes.add(error.code as string));
+    }
+    assert.deepEqual([...codes].sort(), reset ? ['ECONNRESET', 'EOF'] : ['EOF']);
+    ends.b.release().close();
+  }
+});
+
+test('a full batch is all there is before the end', async () => {
+  using ends = socketPair();
+  await ends.a.sendMany(texts(64));
+  ends.a.close();
+  assert.equal((await ends.b.receiveMany()).length, 64);
+  await assert.rejects(ends.b.receiveMany(), { code: 'EOF' });
+});
+
+test('whoever tells empty messages from the end gets a batch full of them', async () => {
+  using ends = socketPair();
+  ends.b.setOption('emptyMessages', 'deliver');
+  await ends.a.sendMany(FULL_OF_EMPTY);
+  ends.a.close();
+  assert.equal((await ends.b.receiveMany()).length, 64);
+  await assert.rejects(ends.b.receiveMany(), { code: 'EOF' });
+});
+
 test('messages behind an empty one keep their descriptors', async () => {
   using ends = socketPair();
   const before = openDescriptors().size;

@@ -11,7 +11,8 @@ const OPTIONS = { timeout: 30_000, skip: missing('python3') };
 
 /** Runs a program on a terminal: types what it hears, says what is shown, and the exit code at the end. */
 const TERMINAL = `
-import pty, select
+import codecs, pty, select
+decode = codecs.getincrementaldecoder('utf-8')().decode
 pid, terminal = pty.fork()
 if pid == 0:
     environment = {**os.environ, **args[1]}
@@ -25,7 +26,7 @@ while True:
         try: shown = os.read(terminal, 65536)
         except OSError: break
         if not shown: break
-        say(shown.decode())
+        say(decode(shown))
 say(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 `;
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MessageFlag, type SeqpacketSocket } from 'seqpacket';
 import { openDescriptors } from './support/descriptors.js';
+import { os } from './support/internals.js';
 import { receiveText, socketPair } from './support/sockets.js';
 
 const nothing = Buffer.alloc(0);
@@ -124,4 +125,14 @@ test('the option can be taken back', async () => {
   ends.b.setOption('emptyMessages', 'eof');
   await ends.a.send(nothing);
   await assert.rejects(ends.b.receive(buffer), { code: 'EOF' });
+});
+
+test('setting it again makes up for another owner of the socket who has unset its mark', async () => {
+  using ends = socketPair();
+  ends.b.setOption('emptyMessages', 'deliver');
+  const [SOL_SOCKET, SO_TIMESTAMP] = [1, 29];
+  assert.equal(os.setsockopt(ends.b.fd, SOL_SOCKET, SO_TIMESTAMP, Int32Array.of(0)), 0);
+  ends.b.setOption('emptyMessages', 'deliver');
+  await ends.a.send(Buffer.alloc(0));
+  assert.equal(await ends.b.receive(Buffer.alloc(1)), 0);
 });
