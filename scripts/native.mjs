@@ -8,10 +8,12 @@ import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
+/** Where the C layer is: in the package elsewhere than here. */
+const directory = existsSync(`${root}/native`) ? 'native' : 'prebuilds/source';
 export const sources = ['addon', 'owned', 'poll', 'spill', 'system-calls', 'thread-poll'].map(
-  (name) => `native/${name}.c`,
+  (name) => `${directory}/${name}.c`,
 );
-export const headers = ['native/addon.h', 'native/libuv-poll.h'];
+export const headers = ['addon.h', 'libuv-poll.h'].map((name) => `${directory}/${name}`);
 
 export const compilerFlags = ['-std=gnu11', '-D_GNU_SOURCE', '-fPIC', '-fvisibility=hidden', '-pthread'];
 

@@ -15,6 +15,7 @@ const compilers = { x64: 'x86_64-linux-gnu-gcc', arm64: 'aarch64-linux-gnu-gcc' 
 const flags = [
   ...warnings,
   '-Os',
+  '-flto',
   // With -Os glibc's headers would call functions of glibc in place of their inline ones.
   '-D__USE_EXTERN_INLINES',
   // Nothing unwinds the stack through here.

@@ -1,10 +1,11 @@
 // Makes what the package carries, and nothing that it does not need: `npm pack` runs this.
 //
 // dist/ is replaced by a smaller one: the library as one program without comments, its types as one file.
-// The compiler's memory of dist/ goes too, so that the next build makes it anew.
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { root, run } from './native.mjs';
+// The compiler's memory of dist/ goes too, so that the next build makes it anew. The C layer goes without its
+// comments.
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { headers, root, run, sources } from './native.mjs';
 
 run(process.execPath, ['scripts/build.mjs', '--quiet']);
 run(process.execPath, ['scripts/prebuild.mjs']);
@@ -13,6 +14,7 @@ run(process.execPath, ['scripts/prebuild.mjs']);
 const { rollup } = await import('rollup');
 const { default: typesOnly } = await import('rollup-plugin-dts');
 const { transformSync } = await import('esbuild');
+const { minify } = await import('terser');
 
 const external = /^node:/;
 
@@ -25,14 +27,26 @@ const typescript = {
 
 const program = await rollup({ input: join(root, 'src/index.ts'), external, plugins: [typescript] });
 const { output } = await program.generate({ format: 'cjs', generatedCode: { constBindings: true } });
-// Without a format esbuild leaves the names of functions and classes alone: they are in stack traces.
-const { code } = transformSync(output[0].code, { target: 'es2022', minify: true });
-
 const types = await rollup({ input: join(root, 'dist/index.d.ts'), external, plugins: [typesOnly()] });
 const { output: typesOutput } = await types.generate({ format: 'es' });
 
 const dist = join(root, 'dist');
+const squeezed = { ecma: 2020, passes: 3 };
+// The names of classes are seen: in stack traces, and by who inspects a socket.
+const { code } = await minify(output[0].code, { compress: squeezed, toplevel: true, keep_classnames: true });
+const cli = readFileSync(join(dist, 'cli.mjs'), 'utf8');
+const { code: cliCode } = await minify(cli, { compress: squeezed, module: true });
+
 const kept = ['package.json', 'index.mjs', 'index.d.mts', 'cli.mjs'];
 for (const name of readdirSync(dist).filter((each) => !kept.includes(each))) rmSync(join(dist, name));
 writeFileSync(join(dist, 'index.js'), code);
+writeFileSync(join(dist, 'cli.mjs'), cliCode);
 writeFileSync(join(dist, 'index.d.ts'), typesOutput[0].code);
+
+const source = join(root, 'prebuilds/source');
+mkdirSync(source, { recursive: true });
+for (const file of [...sources, ...headers]) {
+  const text = readFileSync(join(root, file), 'utf8');
+  const short = text.replaceAll(/\/\*.*?\*\//gs, '').replaceAll(/\n\s*\n/g, '\n');
+  writeFileSync(join(source, basename(file)), short.trimStart());
+}

@@ -29,7 +29,7 @@ test('it is small', (t) => {
 
 test('it holds what it needs, and nothing else', () => {
   const expected =
-    /^(dist\/(index\.js|index\.mjs|index\.d\.ts|index\.d\.mts|cli\.mjs|package\.json)|prebuilds\/linux-(x64|arm64)\.node|native\/[\w-]+\.[ch]|man\/seqpacket\.1|scripts\/(native|build-native)\.mjs|package\.json|README\.md|LICENSE)$/;
+    /^(dist\/(index\.js|index\.mjs|index\.d\.ts|index\.d\.mts|cli\.mjs|package\.json)|prebuilds\/linux-(x64|arm64)\.node|prebuilds\/source\/[\w-]+\.[ch]|man\/seqpacket\.1|scripts\/(native|build-native)\.mjs|package\.json|README\.md|LICENSE)$/;
   assert.deepEqual(
     files.filter((name) => !expected.test(name)),
     [],
@@ -64,7 +64,9 @@ test('nothing in it mentions the place where it was made, or sources that are no
 test('every file that it imports is there', () => {
   for (const name of files.filter((each) => /\.(m?js|d\.m?ts)$/.test(each))) {
     const text = readFileSync(join(directory, name), 'utf8');
-    for (const [, specifier] of text.matchAll(/(?:from|require\(|import\(|import)\s*["'](\.[^"']*)["']/g)) {
+    for (const [, specifier] of text.matchAll(
+      /(?:from|require\(|import\(|import)\s*["'](\.\.?\/[^"']*)["']/g,
+    )) {
       assert.ok(files.includes(join(name, '..', specifier)), `${name}: ${specifier}`);
     }
   }

@@ -1,7 +1,7 @@
 // Test runners and bundlers: a working program, or a clear message.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { project } from './packed-package.mjs';
@@ -174,18 +174,4 @@ test('webpack: all in one file, with the binaries beside it', () => {
   succeeds('node', 'webpack.build.cjs');
   assert.equal(prints(elsewhere('out/webpack.cjs', true)), 'it works\n');
   saysWhatIsMissing(elsewhere('out/webpack.cjs', false));
-});
-
-test('what is not used is left out', () => {
-  writeFileSync(join(place, 'unused.mjs'), "import { pair } from 'seqpacket';\nconsole.log(1);\n");
-  succeeds(
-    'node',
-    'node_modules/esbuild/bin/esbuild',
-    'unused.mjs',
-    '--bundle',
-    '--platform=node',
-    '--format=cjs',
-    '--outfile=out/unused.cjs',
-  );
-  assert.equal(readFileSync(join(place, 'out/unused.cjs'), 'utf8').includes('recvmsg'), false);
 });
