@@ -24,17 +24,34 @@ static void free_instance(napi_env env, void *data, void *hint) {
 
 /*
  * Runs when a worker ends or the process exits, however it came to that. Descriptors go only after
- * the polls that watch them: epoll must not be left with a number that somebody else may get.
+ * what watches them: epoll must not be left with a number that somebody else may get.
  */
-static void on_environment_end(napi_async_cleanup_hook_handle handle, void *data) {
+static void on_environment_end(void *data) {
   struct instance *instance = data;
-  instance->cleanup = handle;
   instance->ending = true;
   close_all_polls(instance);
+  stop_watcher(instance);
   close_owned_descriptors(instance);
   if (instance->on_ready != NULL) napi_delete_reference(instance->env, instance->on_ready);
   instance->on_ready = NULL;
+}
+
+/*
+ * The same for who uses libuv, whose handles are gone only some turns of the loop later. Deno could not
+ * end after this hook, which is why only those have it who need it. It runs before the other one.
+ */
+static void on_loop_end(napi_async_cleanup_hook_handle handle, void *data) {
+  struct instance *instance = data;
+  instance->cleanup = handle;
+  on_environment_end(instance);
   if (instance->live_polls == 0) environment_is_clean(instance);
+}
+
+bool wait_for_polls_at_end(struct instance *instance) {
+  if (!instance->waits_for_polls)
+    instance->waits_for_polls =
+        napi_add_async_cleanup_hook(instance->env, on_loop_end, instance, NULL) == napi_ok;
+  return instance->waits_for_polls;
 }
 
 void environment_is_clean(struct instance *instance) { napi_remove_async_cleanup_hook(instance->cleanup); }
@@ -48,7 +65,7 @@ NAPI_MODULE_INIT() {
   }
   instance->env = env;
   if (napi_set_instance_data(env, instance, free_instance, NULL) != napi_ok ||
-      napi_add_async_cleanup_hook(env, on_environment_end, instance, NULL) != napi_ok) {
+      napi_add_env_cleanup_hook(env, on_environment_end, instance) != napi_ok) {
     napi_throw_error(env, NULL, "seqpacket: the addon cannot be attached to this environment");
     return NULL;
   }

@@ -16,12 +16,14 @@
 #include <stdint.h>
 
 struct poll;
+struct watcher;
 
 /* One per environment (main thread or worker); Node.js may load the addon in any number of them. */
 struct instance {
   napi_env env;
   napi_async_cleanup_hook_handle cleanup;
   bool ending;
+  bool waits_for_polls; /* at the end of the environment, see addon.c */
 
   /* owned.c: the descriptors that must not outlive the environment, one bit each. */
   uint64_t *owned;
@@ -34,6 +36,9 @@ struct instance {
   size_t polls_capacity;
   size_t live_polls;      /* whose close callback has not run yet */
   struct poll *reporting; /* none once it is closed */
+
+  /* thread-poll.c */
+  struct watcher *watcher; /* none until it is needed */
 
   /* system-calls.c: where recvmsg puts what comes beside a message; and how much there may be. */
   struct control_block *control;
@@ -80,7 +85,11 @@ void own_descriptor(struct instance *instance, int fd);
 void disown_descriptor(struct instance *instance, int fd);
 void close_owned_descriptors(struct instance *instance);
 
+/* Called by poll.c before it makes the first poll. */
+bool wait_for_polls_at_end(struct instance *instance);
 void close_all_polls(struct instance *instance);
+/* Ends the thread of thread-poll.c, if there is one; a cleanup hook, which takes the instance. */
+void stop_watcher(void *instance);
 /* Called by poll.c when the last poll is gone after the environment began to end. */
 void environment_is_clean(struct instance *instance);
 
@@ -154,7 +163,12 @@ uint8_t *reserve_batch(struct instance *instance, size_t *stride, size_t *capaci
   X(pollWatch)       \
   X(pollRef)         \
   X(pollClose)
-#define EXPORTED(X) SYSTEM_CALLS(X) OWNERSHIP(X) SPILL(X) READINESS(X)
+#define THREAD_READINESS(X) \
+  X(threadPollOpen)         \
+  X(threadPollWatch)        \
+  X(threadPollRef)          \
+  X(threadPollClose)
+#define EXPORTED(X) SYSTEM_CALLS(X) OWNERSHIP(X) SPILL(X) READINESS(X) THREAD_READINESS(X)
 
 #define DECLARE(name) napi_value js_##name(napi_env env, napi_callback_info info);
 EXPORTED(DECLARE)

@@ -1,7 +1,8 @@
 /*
  * The few functions of libuv that the addon calls. Node.js exports them from its own executable and
  * keeps their ABI within libuv 1.x. Declared here because a Node.js installation may come without
- * uv.h; libuv-abi.c compares this file with the real one where there is one.
+ * uv.h; libuv-abi.c compares this file with the real one where there is one. Weak, because the addon
+ * has to load where nobody has them: other runtimes use thread-poll.c.
  */
 #ifndef SEQPACKET_LIBUV_POLL_H
 #define SEQPACKET_LIBUV_POLL_H
@@ -21,6 +22,16 @@ enum { POLL_READABLE = 1, POLL_WRITABLE = 2 };
 enum { POLL_STOPPED = 1 << 16 };
 
 #ifndef UV_H
+#pragma weak uv_handle_size
+#pragma weak uv_poll_init
+#pragma weak uv_poll_start
+#pragma weak uv_poll_stop
+#pragma weak uv_close
+#pragma weak uv_ref
+#pragma weak uv_unref
+#pragma weak uv_has_ref
+#pragma weak uv_handle_get_data
+#pragma weak uv_handle_set_data
 size_t uv_handle_size(int type);
 int uv_poll_init(uv_loop_t *loop, uv_poll_t *handle, int fd);
 int uv_poll_start(uv_poll_t *handle, int events, uv_poll_cb callback);

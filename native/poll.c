@@ -124,7 +124,8 @@ napi_value js_pollOpen(napi_env env, napi_callback_info info) {
   int fd = integer_argument(env, arguments.values[0]);
   uv_loop_t *loop = NULL;
   if (fd < 0) return integer_result(env, -EBADF);
-  if (napi_get_uv_event_loop(env, &loop) != napi_ok) return integer_result(env, -ENOSYS);
+  if (napi_get_uv_event_loop(env, &loop) != napi_ok || !wait_for_polls_at_end(instance))
+    return integer_result(env, -ENOSYS);
   if ((size_t)fd >= instance->polls_capacity) {
     size_t capacity = (size_t)fd + (size_t)fd / 2 + 16;
     struct poll **polls = grown(instance->polls, instance->polls_capacity, capacity);

@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifndef SO_PEERPIDFD
@@ -22,6 +23,18 @@
   do {                      \
     (result) = (call);      \
   } while ((result) == -1 && errno == EINTR)
+
+/*
+ * Not those of the C library: musl's copies what is sent beside a message, and has no room there for as
+ * many descriptors as fit one; and it sends many messages one by one.
+ */
+static ssize_t send_message(int fd, const struct msghdr *message, int flags) {
+  return syscall(SYS_sendmsg, fd, message, flags);
+}
+
+static int send_messages(int fd, struct mmsghdr *messages, unsigned int count, int flags) {
+  return (int)syscall(SYS_sendmmsg, fd, messages, count, flags);
+}
 
 static napi_value outcome(napi_env env, int64_t result) {
   return integer_result(env, result == -1 ? -errno : result);
@@ -186,7 +199,7 @@ napi_value js_sendmsg(napi_env env, napi_callback_info info) {
     message.msg_controllen = control->length;
   }
   ssize_t result;
-  RETRY(result, sendmsg(fd, &message, flags));
+  RETRY(result, send_message(fd, &message, flags));
   return outcome(env, result);
 }
 
@@ -280,7 +293,7 @@ napi_value js_sendmmsg(napi_env env, napi_callback_info info) {
     used += (uint32_t)taken;
   }
   int result;
-  RETRY(result, sendmmsg(fd, messages, count, flags));
+  RETRY(result, send_messages(fd, messages, count, flags));
   return outcome(env, result);
 }
 

@@ -4,7 +4,17 @@
 import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { bundle } from './bundle.mjs';
-import { compile, compiler, compilerFlags, headers, root, run, sources, variants } from './native.mjs';
+import {
+  compile,
+  compiler,
+  compilerFlags,
+  headers,
+  root,
+  run,
+  sources,
+  variants,
+  warnings,
+} from './native.mjs';
 
 const quiet = process.argv.includes('--quiet');
 const variant = process.argv.includes('--sanitize') ? 'sanitized' : 'release';
@@ -30,13 +40,9 @@ await step('Installing dependencies', 'node_modules/.installed', contents(['pack
 });
 
 mkdirSync(`${root}/build`, { recursive: true });
-const nativeInputs = [
-  compiler(),
-  ...compilerFlags,
-  ...variants[variant],
-  ...contents([...sources, ...headers]),
-];
-await step(`Compiling the C layer (${variant})`, 'build/.native', nativeInputs, () => compile(variant));
+const flags = [...warnings, ...variants[variant]];
+const nativeInputs = [compiler(), ...compilerFlags, ...flags, ...contents([...sources, ...headers])];
+await step(`Compiling the C layer (${variant})`, 'build/.native', nativeInputs, () => compile(flags));
 
 // Says that dist/*.js is CommonJS: to Node.js, and before that to the compiler when it reads dist/*.d.ts.
 mkdirSync(`${root}/dist`, { recursive: true });

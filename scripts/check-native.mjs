@@ -2,13 +2,15 @@
 // a comparison of native/libuv-poll.h with the uv.h of this Node.js, where there is one.
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { compilerFlags, headers, root, run, sources } from './native.mjs';
+import { compilerFlags, headers, nodeApiHeaders, root, run, sources, warnings } from './native.mjs';
+
+const flags = [...compilerFlags, ...warnings, `-I${nodeApiHeaders()}`];
 
 const limit = readdirSync(join(root, 'bench/c')).map((name) => `bench/c/${name}`);
 run('clang-format', ['--dry-run', '--Werror', ...sources, ...headers, 'native/libuv-abi.c', ...limit]);
 
 for (const source of sources) {
-  run('gcc', [...compilerFlags, '-O2', '-fanalyzer', '-c', source, '-o', '/dev/null']);
+  run('gcc', [...flags, '-O2', '-fanalyzer', '-c', source, '-o', '/dev/null']);
 }
 
 run('cppcheck', [
@@ -24,7 +26,7 @@ run('cppcheck', [
 
 const include = join(process.execPath, '../../include/node');
 if (existsSync(join(include, 'uv.h'))) {
-  run('gcc', [...compilerFlags, `-I${include}`, '-fsyntax-only', 'native/libuv-abi.c']);
+  run('gcc', [...flags, `-I${include}`, '-fsyntax-only', 'native/libuv-abi.c']);
 } else {
   console.log(`SKIP: no uv.h beside ${process.execPath}: libuv-poll.h was not compared with it`);
 }

@@ -1,25 +1,23 @@
-// Compiles the C layer, with nothing but a C compiler. Headers: node-api-headers for Node-API, and
-// native/libuv-poll.h for the few functions of libuv.
+// Compiles the C layer, with nothing but a C compiler and the headers of Node-API: those of the package
+// node-api-headers, or those of this Node.js. The few functions of libuv are declared in native/libuv-poll.h.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, renameSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, mkdirSync, realpathSync, renameSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
-export const sources = ['addon', 'owned', 'poll', 'spill', 'system-calls'].map((name) => `native/${name}.c`);
-export const headers = ['native/addon.h', 'native/libuv-poll.h'];
+/** Where the C layer is: in the package elsewhere than here. */
+const directory = existsSync(`${root}/native`) ? 'native' : 'prebuilds/source';
+export const sources = ['addon', 'owned', 'poll', 'spill', 'system-calls', 'thread-poll'].map(
+  (name) => `${directory}/${name}.c`,
+);
+export const headers = ['addon.h', 'libuv-poll.h'].map((name) => `${directory}/${name}`);
 
-export const compilerFlags = [
-  '-std=gnu11',
-  '-D_GNU_SOURCE',
-  '-fPIC',
-  '-fvisibility=hidden',
-  '-Wall',
-  '-Wextra',
-  '-Werror',
-  '-Inode_modules/node-api-headers/include',
-];
+export const compilerFlags = ['-std=gnu11', '-D_GNU_SOURCE', '-fPIC', '-fvisibility=hidden', '-pthread'];
+
+export const warnings = ['-Wall', '-Wextra', '-Werror'];
 
 /** How the addon is built: for use, or with the compiler's run-time checks. */
 export const variants = {
@@ -27,15 +25,30 @@ export const variants = {
   sanitized: ['-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=undefined'],
 };
 
+/** Where node_api.h is; undefined if it is nowhere. */
+export function nodeApiHeaders() {
+  const places = [];
+  try {
+    places.push(dirname(createRequire(import.meta.url).resolve('node-api-headers/include/node_api.h')));
+  } catch {
+    // It is not installed.
+  }
+  if (process.env.npm_config_nodedir) places.push(join(process.env.npm_config_nodedir, 'include/node'));
+  places.push(resolve(realpathSync(process.execPath), '../../include/node'));
+  return places.find((place) => existsSync(join(place, 'node_api.h')));
+}
+
 export function compiler() {
   return process.env.CC ?? 'cc';
 }
 
-export function compile(variant, target = 'build/seqpacket.node') {
+/** Compiles and links the addon. The target is replaced at once, not written to while others load it. */
+export function compile(flags, target = 'build/seqpacket.node', withCompiler = compiler()) {
   const temporary = `${target}.${process.pid}`;
-  mkdirSync(`${root}/${dirname(target)}`, { recursive: true });
-  run(compiler(), [...compilerFlags, ...variants[variant], '-shared', ...sources, '-o', temporary]);
-  renameSync(`${root}/${temporary}`, `${root}/${target}`);
+  mkdirSync(resolve(root, dirname(target)), { recursive: true });
+  const all = [...compilerFlags, `-I${nodeApiHeaders()}`, '-shared', ...sources, ...flags];
+  run(withCompiler, [...all, '-o', temporary]);
+  renameSync(resolve(root, temporary), resolve(root, target));
 }
 
 /** Runs a program in the project's root; if it fails, what it printed is all there is to say. */

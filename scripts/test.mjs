@@ -1,19 +1,22 @@
 // Runs the tests: all of them, or those whose file names contain one of the arguments.
 //
-//   node scripts/test.mjs [--sanitize] [name …]
+//   node scripts/test.mjs [--sanitize] [--thread] [name …]
 //
 // With --sanitize the addon must have been built so (build.mjs --sanitize); AddressSanitizer and
-// UBSan then watch every process that the tests start.
+// UBSan then watch every process that the tests start. With --thread readiness comes as it does on Bun and
+// Deno (src/thread-readiness.ts); the command and the benchmark are left out then.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { compiler, root } from './native.mjs';
 
 const args = process.argv.slice(2);
 const sanitize = args.includes('--sanitize');
+const thread = args.includes('--thread');
 const names = args.filter((arg) => !arg.startsWith('--'));
 
 const tests = readdirSync(`${root}/test`)
   .filter((file) => file.endsWith('.test.ts'))
+  .filter((file) => !thread || !/^(cli-|bench)/.test(file))
   .filter((file) => names.length === 0 || names.some((name) => file.includes(name)))
   .map((file) => `build/test/${file.replace(/ts$/, 'js')}`);
 if (tests.length === 0) {
@@ -42,12 +45,17 @@ const { status, signal } = spawnSync(
     '--test-concurrency=2',
     '--test-timeout=300000',
     '--expose-gc',
+    ...(thread ? ['--import', './build/test/support/thread-readiness.js'] : []),
     ...tests,
   ],
   {
     cwd: root,
     stdio: 'inherit',
-    env: { ...process.env, ...(sanitize ? sanitizerEnvironment() : {}) },
+    env: {
+      ...process.env,
+      ...(thread ? { SEQPACKET_READINESS: 'thread' } : {}),
+      ...(sanitize ? sanitizerEnvironment() : {}),
+    },
   },
 );
 if (signal !== null) console.error(`The tests were ended by ${signal}`);

@@ -97,14 +97,19 @@ export interface OperatingSystem {
   pollClose(fd: number): void;
 }
 
+/** Whatever fails here is thrown by the first call: to import the library works everywhere. */
 function backEnd(): OperatingSystem {
-  if (process.platform === 'linux') return loadAddon();
-  const refuse = () => {
+  try {
+    if (process.platform === 'linux') return loadAddon();
     throw unsupported(
       `seqpacket works on Linux only, not on ${process.platform}: no other system has AF_UNIX + SOCK_SEQPACKET sockets with the semantics that this library promises`,
     );
-  };
-  return new Proxy({} as OperatingSystem, { get: () => refuse });
+  } catch (error) {
+    const refuse = () => {
+      throw error;
+    };
+    return new Proxy({} as OperatingSystem, { get: () => refuse });
+  }
 }
 
 export const os: OperatingSystem = backEnd();

@@ -1,0 +1,16 @@
+// Builds the C layer from source, for who does not want the prebuilt one: a C compiler is all it needs.
+//
+//   node node_modules/seqpacket/scripts/build-native.mjs
+//
+// The result takes the place of the prebuilt binary. CC names the compiler.
+import { compile, compiler, nodeApiHeaders, root, variants } from './native.mjs';
+
+if (nodeApiHeaders() === undefined) {
+  console.error(
+    `seqpacket: no node_api.h belongs to ${process.execPath}. Install it, for instance with ` +
+      '"npm install --no-save node-api-headers", and try again.',
+  );
+  process.exit(1);
+}
+compile(variants.release);
+console.log(`seqpacket: ${compiler()} has built ${root}build/seqpacket.node`);

@@ -1,0 +1,96 @@
+// What is in the package, and what is not.
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { before, test } from 'node:test';
+import { complaintsAbout } from '../scripts/portable-binary.mjs';
+import { root, tarball } from './packed-package.mjs';
+
+const LARGEST_BYTES = 100_000;
+let directory;
+let files;
+
+before(() => {
+  const place = mkdtempSync(join(tmpdir(), 'seqpacket-unpacked-'));
+  execFileSync('tar', ['-xzf', tarball(), '-C', place]);
+  directory = join(place, 'package');
+  files = readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((each) => each.isFile())
+    .map((each) => relative(directory, join(each.parentPath ?? each.path, each.name)));
+});
+
+test('it is small', (t) => {
+  const { size } = statSync(tarball());
+  t.diagnostic(`${size} bytes`);
+  assert.ok(size < LARGEST_BYTES, `${size} bytes`);
+});
+
+test('it holds what it needs, and nothing else', () => {
+  const expected =
+    /^(dist\/(index\.js|index\.mjs|index\.d\.ts|index\.d\.mts|cli\.mjs|package\.json)|prebuilds\/linux-(x64|arm64)\.node|prebuilds\/source\/[\w-]+\.[ch]|man\/seqpacket\.1|scripts\/(native|build-native)\.mjs|package\.json|README\.md|LICENSE)$/;
+  assert.deepEqual(
+    files.filter((name) => !expected.test(name)),
+    [],
+  );
+  for (const name of ['dist/index.js', 'prebuilds/linux-x64.node', 'prebuilds/linux-arm64.node', 'LICENSE']) {
+    assert.ok(files.includes(name), name);
+  }
+});
+
+test('nothing runs when it is installed, and nothing else is installed', () => {
+  const manifest = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8'));
+  for (const name of ['preinstall', 'install', 'postinstall', 'prepare']) {
+    assert.equal(manifest.scripts[name], undefined, name);
+  }
+  assert.equal(files.includes('binding.gyp'), false);
+  assert.equal(manifest.gypfile, false);
+  for (const kind of ['dependencies', 'optionalDependencies', 'peerDependencies', 'bundledDependencies']) {
+    assert.equal(manifest[kind], undefined, kind);
+  }
+  assert.equal(manifest.sideEffects, false);
+});
+
+test('nothing in it mentions the place where it was made, or sources that are not there', () => {
+  for (const name of files) {
+    const text = readFileSync(join(directory, name), 'latin1');
+    for (const mention of [root, 'sourceMappingURL', '../src/', '/home/', '/root/', 'build/src']) {
+      assert.equal(text.includes(mention), false, `${name} mentions ${mention}`);
+    }
+  }
+});
+
+test('every file that it imports is there', () => {
+  for (const name of files.filter((each) => /\.(m?js|d\.m?ts)$/.test(each))) {
+    const text = readFileSync(join(directory, name), 'utf8');
+    for (const [, specifier] of text.matchAll(
+      /(?:from|require\(|import\(|import)\s*["'](\.\.?\/[^"']*)["']/g,
+    )) {
+      assert.ok(files.includes(join(name, '..', specifier)), `${name}: ${specifier}`);
+    }
+  }
+});
+
+test('its binaries run with glibc and musl alike', () => {
+  for (const name of files.filter((each) => each.endsWith('.node'))) {
+    assert.deepEqual(complaintsAbout(join(directory, name)), [], name);
+  }
+});
+
+function lint(...command) {
+  const { status, stdout, stderr } = spawnSync('npx', ['--yes', ...command], {
+    encoding: 'utf8',
+    cwd: tmpdir(),
+  });
+  assert.equal(status, 0, stdout + stderr);
+  return stdout;
+}
+
+test('publint has nothing to say', () => {
+  assert.match(lint('publint@0.3.25', '--strict', tarball()), /All good/);
+});
+
+test('types are found whoever looks for them', () => {
+  lint('@arethetypeswrong/cli@0.18.5', '--no-emoji', tarball());
+});
