@@ -24,7 +24,7 @@ export function holders(): Holders {
       found = socketsOf(name);
     } catch (error) {
       // It may have ended meanwhile, which is nobody's concern.
-      if ((error as NodeJS.ErrnoException).code === 'EACCES') hidden++;
+      if ((error as NodeJS.ErrnoException).code === 'EACCES' && !hasEnded(name)) hidden++;
       continue;
     }
     if (found.size === 0) continue;
@@ -41,6 +41,16 @@ export function holders(): Holders {
     }
   }
   return { byInode, hidden };
+}
+
+/** Whether it only waits for its parent to be told so: it holds nothing any more. */
+function hasEnded(pid: string): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return /^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+  } catch {
+    return true;
+  }
 }
 
 function socketsOf(pid: string): Map<number, number[]> {

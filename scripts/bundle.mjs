@@ -13,7 +13,8 @@ const library = {
   },
 };
 
-export async function bundle() {
+/** @param environment what the binary needs that was built, besides this process's */
+export async function bundle(environment) {
   // Not at the top: this is read before the dependencies are installed.
   const { build } = await import('esbuild');
   const license = readFileSync(`${root}/node_modules/commander/LICENSE`, 'utf8').trim();
@@ -41,6 +42,7 @@ export async function bundle() {
   const { status, stdout, stderr } = spawnSync(process.execPath, [target, 'manual'], {
     cwd: root,
     encoding: 'utf8',
+    env: { ...process.env, ...environment },
   });
   if (status !== 0) throw new Error(`The manual page cannot be made: ${stderr}`);
   mkdirSync(`${root}/man`, { recursive: true });

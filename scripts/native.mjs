@@ -38,6 +38,20 @@ export function nodeApiHeaders() {
   return places.find((place) => existsSync(join(place, 'node_api.h')));
 }
 
+/** What a process needs that loads the sanitized addon. */
+export function sanitizerEnvironment() {
+  const library = (name) => {
+    const { stdout } = spawnSync(compiler(), [`-print-file-name=${name}`], { encoding: 'utf8' });
+    return stdout.trim();
+  };
+  return {
+    LD_PRELOAD: `${library('libasan.so')} ${library('libubsan.so')}`,
+    ASAN_OPTIONS: 'detect_leaks=0',
+    UBSAN_OPTIONS: 'print_stacktrace=1',
+    SEQPACKET_SANITIZED: '1',
+  };
+}
+
 export function compiler() {
   return process.env.CC ?? 'cc';
 }

@@ -7,7 +7,7 @@
 // Deno (src/thread-readiness.ts); the command and the benchmark are left out then.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { compiler, root } from './native.mjs';
+import { root, sanitizerEnvironment } from './native.mjs';
 
 const args = process.argv.slice(2);
 const sanitize = args.includes('--sanitize');
@@ -22,19 +22,6 @@ const tests = readdirSync(`${root}/test`)
 if (tests.length === 0) {
   console.error(`No test file is named like ${names.join(', ')}`);
   process.exit(1);
-}
-
-function sanitizerEnvironment() {
-  const library = (name) => {
-    const { stdout } = spawnSync(compiler(), [`-print-file-name=${name}`], { encoding: 'utf8' });
-    return stdout.trim();
-  };
-  return {
-    LD_PRELOAD: `${library('libasan.so')} ${library('libubsan.so')}`,
-    ASAN_OPTIONS: 'detect_leaks=0',
-    UBSAN_OPTIONS: 'print_stacktrace=1',
-    SEQPACKET_SANITIZED: '1',
-  };
 }
 
 const { status, signal } = spawnSync(

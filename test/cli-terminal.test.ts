@@ -103,7 +103,7 @@ describe('on a terminal', OPTIONS, () => {
     assert.ok(colourful.shown.includes('\x1b[1mSTATE'));
     const plain = new Terminal(t, ['ls'], { NO_COLOR: '1' });
     assert.equal(await plain.ended(), 0);
-    assert.match(plain.shown, /^STATE/);
+    assert.match(plain.shown, /^STATE/m);
     assert.equal(plain.shown.includes('\x1b'), false);
     assert.equal((await run(t, ['ls'])).stdout.includes('\x1b'), false);
   });
