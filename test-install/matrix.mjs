@@ -107,7 +107,6 @@ for (const each of chosen) {
   passed = runAll(each);
   results.push([`${title(each)}, every test`, passed]);
 }
-rmSync(project, { recursive: true });
 
 console.log();
 for (const [name, passed] of results) console.log(`${passed ? 'ok  ' : 'FAIL'} ${name}`);

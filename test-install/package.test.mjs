@@ -1,19 +1,19 @@
 // What is in the package, and what is not.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { before, test } from 'node:test';
 import { complaintsAbout } from '../scripts/portable-binary.mjs';
-import { root, tarball } from './packed-package.mjs';
+import { root, tarball, temporaryDirectory } from './packed-package.mjs';
 
 const LARGEST_BYTES = 100_000;
 let directory;
 let files;
 
 before(() => {
-  const place = mkdtempSync(join(tmpdir(), 'seqpacket-unpacked-'));
+  const place = temporaryDirectory();
   execFileSync('tar', ['-xzf', tarball(), '-C', place]);
   directory = join(place, 'package');
   files = readdirSync(directory, { recursive: true, withFileTypes: true })

@@ -16,6 +16,13 @@ import { fileURLToPath } from 'node:url';
 export const root = fileURLToPath(new URL('..', import.meta.url));
 const directory = join(root, 'build/packed');
 
+/** A directory that is removed when this process ends. */
+export function temporaryDirectory() {
+  const place = mkdtempSync(join(tmpdir(), 'seqpacket-install-'));
+  process.on('exit', () => rmSync(place, { recursive: true, force: true }));
+  return place;
+}
+
 /** Packs; the path of the tarball. */
 export function pack() {
   rmSync(directory, { recursive: true, force: true });
@@ -38,7 +45,7 @@ export function tarball() {
 
 /** Where programs are that a fresh machine has, but no compiler. */
 export function pathWithoutCompiler() {
-  const bin = join(mkdtempSync(join(tmpdir(), 'seqpacket-path-')), 'bin');
+  const bin = join(temporaryDirectory(), 'bin');
   mkdirSync(bin);
   for (const program of [
     'sh',
@@ -61,7 +68,7 @@ export function pathWithoutCompiler() {
 
 /** A project with these files, and with the package installed: no scripts run, no compiler there. */
 export function project(files = {}, manifest = {}, install = npmInstall) {
-  const place = mkdtempSync(join(tmpdir(), 'seqpacket-project-'));
+  const place = temporaryDirectory();
   writeFileSync(join(place, 'package.json'), JSON.stringify({ private: true, ...manifest }));
   install(place);
   for (const [name, text] of Object.entries(files)) writeFileSync(join(place, name), text);

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
-  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -145,7 +144,7 @@ test('a read-only node_modules', () => {
   // Nothing is read-only to root.
   const nobody = process.getuid() === 0 ? { uid: 65534, gid: 65534 } : {};
   assert.deepEqual(node(place, ['program.cjs'], nobody), works);
-  chmodSync(place, 0o700);
+  execFileSync('chmod', ['-R', 'u+w', place]);
 });
 
 test('the layout of pnpm', () => {
