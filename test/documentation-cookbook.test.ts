@@ -72,7 +72,7 @@ describe('a privileged helper', TIMEOUT, () => {
     chmodSync(recipe.temporary, 0o711);
     assert.notEqual(spawnSync('cat', [`${vault}/secret.txt`], { uid: nobody, gid: nobody }).status, 0);
     const output = await recipe.run(t, 'client.mjs', ['secret'], { uid: nobody, gid: nobody });
-    assert.equal(output, 'under the oak\n');
+    assert.equal(output, 'under the oak');
   });
 });
 
