@@ -17,9 +17,10 @@ import { freeMemory, takeMemory } from './message-memory';
 import { type Attempt, WOULD_BLOCK } from './operations';
 import { os } from './os';
 
-export const EMPTY_MESSAGES_MODES = ['eof', 'deliver'] as const;
+/** What an empty message is: the end of file, or a message. */
+export type EmptyMessages = 'eof' | 'deliver';
 
-export type EmptyMessages = (typeof EMPTY_MESSAGES_MODES)[number];
+export const EMPTY_MESSAGES_MODES: readonly EmptyMessages[] = ['eof', 'deliver'];
 
 /** A message that has left the kernel's queue but that no receive has got yet. */
 interface HeldMessage {

@@ -1,14 +1,14 @@
 /** The command with programs that nobody here wrote, also with a `trace` in between. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { Cli, listening, parsed, run, tracing } from './support/command.js';
+import { startConmon } from './support/conmon.js';
 import { abstractName, Peer, Python } from './support/peers.js';
-import { missing, unsanitizedEnvironment } from './support/programs.js';
-import { scratchDirectory, scratchPath } from './support/scratch.js';
+import { missing } from './support/programs.js';
+import { exists, scratchPath } from './support/scratch.js';
 
 const TIMEOUT = 30_000;
 
@@ -44,10 +44,6 @@ async function seen(t: TestContext): Promise<Record<string, unknown>[] | undefin
     assert.equal(events.filter((each) => each['event'] === event).length, 0, stdout);
   }
   return events.filter(({ event }) => event === 'message');
-}
-
-async function exists(path: string): Promise<void> {
-  while (!existsSync(path)) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 const LINES = ['one', 'two', 'x'.repeat(4000), 'four'];
@@ -212,44 +208,4 @@ for (const { title, to } of WAYS) {
       await seen(t);
     });
   });
-}
-
-/** A container monitor, whose workload says "got LINE" for each line, and "over" at the end. Its attach socket. */
-async function startConmon(t: TestContext): Promise<string> {
-  const directory = scratchDirectory();
-  for (const name of ['bundle', 'exits', 'sockets']) mkdirSync(`${directory}/${name}`);
-  const runtime = `#!/bin/sh
-while [ $# -gt 0 ]; do case $1 in --pid-file) pid=$2; shift;; create) create=1;; esac; shift; done
-[ -n "$create" ] || exit 0
-exec 3<&0
-sh -c 'while read line; do echo "got $line"; done; echo over' <&3 3<&- &
-printf %s $! > "$pid"
-`;
-  writeFileSync(`${directory}/runtime`, runtime, { mode: 0o755 });
-  const args = ['--api-version', '1', '-c', 'c1', '-u', 'c1', '-n', 'c1', '-r', `${directory}/runtime`];
-  args.push('-b', `${directory}/bundle`, '-p', `${directory}/pid`, '-P', `${directory}/conmon-pid`);
-  args.push('-l', `k8s-file:${directory}/log`, '--exit-dir', `${directory}/exits`);
-  args.push('--socket-dir-path', `${directory}/sockets`, '--full-attach', '-i');
-  // It lives on in the background until its workload ends.
-  const [code] = await once(
-    spawn('conmon', args, { stdio: 'ignore', env: unsanitizedEnvironment() }),
-    'exit',
-  );
-  assert.equal(code, 0);
-  const files = ['pid', 'conmon-pid'].map((name) => `${directory}/${name}`);
-  for (const file of files) await exists(file);
-  const pids = files.map((file) => Number(readFileSync(file, 'utf8')));
-  t.after(() => {
-    for (const pid of pids) endProcess(pid);
-  });
-  await exists(`${directory}/bundle/attach`);
-  return `${directory}/bundle/attach`;
-}
-
-function endProcess(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // It has ended by itself, as it should.
-  }
 }

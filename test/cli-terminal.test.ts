@@ -16,6 +16,7 @@ decode = codecs.getincrementaldecoder('utf-8')().decode
 pid, terminal = pty.fork()
 if pid == 0:
     environment = {**os.environ, **args[1]}
+    environment.pop('CI', None)  # Node.js takes a terminal there for one without colours
     environment.pop('NO_COLOR', None) if 'NO_COLOR' not in args[1] else None
     os.execve(args[0][0], args[0], environment)
 while True:

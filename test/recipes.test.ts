@@ -1,4 +1,4 @@
-/** From a received descriptor back to what Node.js users hold; docs/descriptors.md has the same recipes. */
+/** From a received descriptor back to what Node.js users hold; docs/guide/descriptors.md has the same recipes. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
@@ -13,4 +13,9 @@ export function scratchDirectory(): string {
 /** A path for a socket file in a fresh directory. */
 export function scratchPath(name = 'socket'): string {
   return join(scratchDirectory(), name);
+}
+
+/** Waits until there is such a file. */
+export async function exists(path: string): Promise<void> {
+  while (!existsSync(path)) await new Promise((resolve) => setTimeout(resolve, 5));
 }

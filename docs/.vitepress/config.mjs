@@ -1,0 +1,100 @@
+// The site: docs/ as it stands, and the reference that scripts/site.mjs makes of the docstrings.
+import { readdirSync } from 'node:fs';
+import { posix } from 'node:path';
+import { defineConfig } from 'vitepress';
+
+const GUIDE = [
+  { text: 'A first server and client', link: '/guide/first' },
+  { text: 'Descriptors', link: '/guide/descriptors' },
+  { text: 'Identity and security', link: '/guide/identity' },
+  { text: 'Back-pressure and fairness', link: '/guide/back-pressure' },
+  { text: 'Errors and the end of file', link: '/guide/errors' },
+  { text: 'Streams', link: '/guide/streams' },
+  { text: 'Child processes', link: '/guide/child-processes' },
+  { text: 'systemd', link: '/guide/systemd' },
+  { text: 'Workers', link: '/guide/workers' },
+  { text: 'Hot restart', link: '/guide/hot-restart' },
+];
+
+const COOKBOOK = [
+  { text: 'A privileged helper', link: '/cookbook/privileged-helper' },
+  { text: 'Large data', link: '/cookbook/large-data' },
+  { text: 'Attach to a container', link: '/cookbook/containers' },
+  { text: 'A connection made by netcat', link: '/cookbook/netcat' },
+  { text: 'JSON requests, answers by pipe', link: '/cookbook/json-and-pipes' },
+  { text: 'A peer in Python', link: '/cookbook/python' },
+  { text: 'A peer in Go', link: '/cookbook/go' },
+];
+
+const COMING_FROM = [
+  { text: 'node:net with framing', link: '/coming-from/node-net' },
+  { text: 'Emilua', link: '/coming-from/emilua' },
+  { text: 'Python', link: '/coming-from/python' },
+  { text: 'Go', link: '/coming-from/go' },
+  { text: 'Rust', link: '/coming-from/rust' },
+];
+
+const ABOUT = [
+  { text: 'Semantics', link: '/semantics' },
+  { text: 'The command', link: '/cli' },
+  { text: 'Performance', link: '/performance' },
+  { text: 'The benchmark', link: '/benchmark' },
+  { text: 'Questions', link: '/faq' },
+  { text: 'Architecture', link: '/architecture' },
+];
+
+/** What TypeDoc has written, by kind. */
+function reference() {
+  const kinds = { functions: 'Functions', classes: 'Classes', interfaces: 'Interfaces', types: 'Types' };
+  const items = Object.entries({ ...kinds, variables: 'Constants' }).map(([kind, text]) => ({
+    text,
+    items: readdirSync(new URL(`../reference/${kind}`, import.meta.url))
+      .map((file) => file.replace(/\.md$/, ''))
+      .sort()
+      .map((name) => ({ text: name, link: `/reference/${kind}/${name}` })),
+  }));
+  return [{ text: 'Reference', link: '/reference/', items }];
+}
+
+/** Links from a page to files that are no pages of their own name; on the site they have one. */
+const PAGES_OF_FILES = { 'bench/README.md': '/benchmark' };
+
+function linkToPages(md) {
+  md.core.ruler.push('files-that-are-pages', ({ tokens, env }) => {
+    for (const token of tokens.flatMap(({ children }) => children ?? [])) {
+      if (token.type !== 'link_open') continue;
+      const file = posix.join('docs', posix.dirname(env.relativePath), token.attrGet('href'));
+      if (file in PAGES_OF_FILES) token.attrSet('href', PAGES_OF_FILES[file]);
+    }
+  });
+}
+
+const guideSidebar = [
+  { text: 'Guide', items: GUIDE },
+  { text: 'Cookbook', items: COOKBOOK },
+  { text: 'Coming from', items: COMING_FROM },
+  { text: 'More', items: ABOUT },
+];
+
+export default defineConfig({
+  title: 'seqpacket',
+  description: 'AF_UNIX + SOCK_SEQPACKET sockets for Node.js on Linux',
+  lang: 'en',
+  outDir: '../build/site',
+  cacheDir: '../build/site-cache',
+  cleanUrls: true,
+  markdown: { config: linkToPages },
+  vite: { build: { chunkSizeWarningLimit: 2000 } },
+  themeConfig: {
+    nav: [
+      { text: 'Guide', link: '/guide/first' },
+      { text: 'Cookbook', link: '/cookbook/privileged-helper' },
+      { text: 'Semantics', link: '/semantics' },
+      { text: 'Command', link: '/cli' },
+      { text: 'Reference', link: '/reference/' },
+    ],
+    sidebar: { '/reference/': reference(), '/': guideSidebar },
+    outline: [2, 3],
+    search: { provider: 'local' },
+  },
+});
