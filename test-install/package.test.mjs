@@ -1,7 +1,7 @@
 // What is in the package, and what is not.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { before, test } from 'node:test';
@@ -93,4 +93,18 @@ test('publint has nothing to say', () => {
 
 test('types are found whoever looks for them', () => {
   lint('@arethetypeswrong/cli@0.18.5', '--no-emoji', tarball());
+});
+
+test('binaries are the same bytes wherever they are built', () => {
+  const elsewhere = temporaryDirectory();
+  for (const part of ['native', 'scripts', 'node_modules/node-api-headers']) {
+    cpSync(join(root, part), join(elsewhere, 'copy of it', part), { recursive: true });
+  }
+  const build = (from, to) =>
+    execFileSync(process.execPath, [join(from, 'scripts/prebuild.mjs'), join(elsewhere, to)], {
+      stdio: 'pipe',
+    });
+  build(root, 'a');
+  build(join(elsewhere, 'copy of it'), 'b');
+  execFileSync('diff', ['-r', join(elsewhere, 'a'), join(elsewhere, 'b')]);
 });

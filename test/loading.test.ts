@@ -61,23 +61,6 @@ test('where addons are forbidden the first call names the flag that allows them'
   assert.match(firstCall(root, '', ['--no-addons']), /^ERR_DLOPEN_FAILED [\s\S]*--allow-addons/);
 });
 
-const lacksCrossCompiler = missing('aarch64-linux-gnu-gcc') || missing('x86_64-linux-gnu-gcc');
-
-test('prebuilt binaries are the same bytes wherever they are built', { skip: lacksCrossCompiler }, () => {
-  const elsewhere = scratchDirectory();
-  for (const part of ['native', 'scripts']) {
-    cpSync(root + part, `${elsewhere}/copy of it/${part}`, { recursive: true });
-  }
-  cpSync(`${root}node_modules/node-api-headers`, `${elsewhere}/copy of it/node_modules/node-api-headers`, {
-    recursive: true,
-  });
-  const build = (from: string, to: string) =>
-    execFileSync(process.execPath, [`${from}/scripts/prebuild.mjs`, `${elsewhere}/${to}`], { stdio: 'pipe' });
-  build(root, 'a');
-  build(`${elsewhere}/copy of it`, 'b');
-  execFileSync('diff', ['-r', `${elsewhere}/a`, `${elsewhere}/b`]);
-});
-
 test('a binary that is not portable is noticed', { skip: missing('readelf') }, async () => {
   const checker = `${root}scripts/portable-binary.mjs`;
   const { complaintsAbout } = (await import(checker)) as { complaintsAbout(file: string): string[] };
