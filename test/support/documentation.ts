@@ -146,7 +146,7 @@ export class Page {
   /** Starts a program by another one, which gets its command line. */
   startBy(t: TestContext, starter: string, args: readonly string[], file: string): Program {
     const command = [process.execPath, this.uses(file)];
-    return new Program(t, starter, [...args, ...command], { cwd: this.directory });
+    return new Program(t, starter, [...args, ...command], { cwd: this.directory, env: process.env });
   }
 
   /** Runs a program to its end, and gives what it printed. */
