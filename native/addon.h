@@ -32,6 +32,7 @@ struct instance {
   /* poll.c */
   napi_ref on_ready;
   struct report *report;
+  napi_ref report_reference;
   struct poll **polls; /* by descriptor */
   size_t polls_capacity;
   size_t live_polls;      /* whose close callback has not run yet */
@@ -42,6 +43,7 @@ struct instance {
 
   /* system-calls.c: where recvmsg puts what comes beside a message; and how much there may be. */
   struct control_block *control;
+  napi_ref control_reference;
   size_t control_capacity;
 
   /* spill.c: where the part of a message lands that its receiver has no room for. */

@@ -108,11 +108,10 @@ napi_value js_onReady(napi_env env, napi_callback_info info) {
   struct instance *instance = arguments.instance;
   size_t length;
   struct report *report = bytes_argument(env, arguments.values[1], &length);
-  napi_ref ignored;
   if (report == NULL || length < sizeof *report) return integer_result(env, -EFAULT);
   /* References keep the function, and the memory that the report is in, for as long as the environment. */
   napi_create_reference(env, arguments.values[0], 1, &instance->on_ready);
-  napi_create_reference(env, arguments.values[1], 1, &ignored);
+  napi_create_reference(env, arguments.values[1], 1, &instance->report_reference);
   instance->report = report;
   return integer_result(env, 0);
 }

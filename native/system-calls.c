@@ -211,8 +211,7 @@ napi_value js_controlBlock(napi_env env, napi_callback_info info) {
   struct control_block *control = bytes_argument(env, arguments.values[0], &length);
   if (control == NULL || length < sizeof *control + BATCH_CONTROL) return integer_result(env, -EFAULT);
   /* The reference keeps the memory for as long as the environment. */
-  napi_ref kept;
-  if (napi_create_reference(env, arguments.values[0], 1, &kept) != napi_ok)
+  if (napi_create_reference(env, arguments.values[0], 1, &instance->control_reference) != napi_ok)
     return integer_result(env, -ENOMEM);
   instance->control = control;
   instance->control_capacity = length - sizeof *control;

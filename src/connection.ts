@@ -16,6 +16,7 @@ export abstract class Connection implements Counters {
   messagesReceived = 0;
   bytesReceived = 0;
   #wasReset = false;
+  #marksMessages = false;
 
   constructor(readonly fd: number) {}
 
@@ -41,11 +42,16 @@ export abstract class Connection implements Counters {
     this.#wasReset = false;
   }
 
+  get marksMessages(): boolean {
+    return this.#marksMessages;
+  }
+
   /**
    * Makes empty messages tell themselves from the end of file: with time stamps every message carries
    * ancillary data, also an empty one, and also one that was queued before; the end of file does not.
    */
   markMessages(): void {
     setIntegerOption(this.fd, SO_TIMESTAMP, 1);
+    this.#marksMessages = true;
   }
 }

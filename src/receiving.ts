@@ -191,6 +191,8 @@ export class Receiver {
   /** One recvmmsg. */
   #receiveBatch(max: number): number | typeof WOULD_BLOCK {
     const { fd } = this.#connection;
+    // A batch is filled up with the end of file, which would look like as many empty messages.
+    if (!this.#connection.marksMessages) this.#connection.markMessages();
     const flags = MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
     let count = receiveBatch(fd, max, flags);
     if (count === -ECONNRESET) {
@@ -206,7 +208,7 @@ export class Receiver {
   #holdBatch(length: number): void {
     const all = takeAll(length);
     let count = length;
-    // At the end, a batch is filled up with what looks like empty messages.
+    // Without a mark it is the end, unless another owner of the socket has unset the marks.
     if (looksLikeEnd(length - 1) && this.#isAtEnd()) while (count > 0 && looksLikeEnd(count - 1)) count--;
     if (count === 0) throw this.#end(0, false);
     this.#held = all.slice(0, count).map((data, index) => {

@@ -149,6 +149,16 @@ test('the end of file is told from empty messages that fill a batch', async () =
   }
 });
 
+test('empty messages right before the end are there for who asks for them after a batch', async () => {
+  using ends = socketPair();
+  await ends.a.sendMany([Buffer.alloc(0), Buffer.alloc(0)]);
+  ends.b.shutdown('receive');
+  await assert.rejects(ends.b.receiveMany(), { code: 'EOF' });
+  ends.b.setOption('emptyMessages', 'deliver');
+  assert.equal((await ends.b.receiveWithFds(Buffer.alloc(1), 0)).bytesRead, 0);
+  await assert.rejects(ends.b.receive(Buffer.alloc(1)), { code: 'EOF' });
+});
+
 test('a full batch is all there is before the end', async () => {
   using ends = socketPair();
   await ends.a.sendMany(texts(64));
