@@ -28,7 +28,7 @@ describe('a privileged helper', TIMEOUT, () => {
     mkdirSync(vault, { recursive: true, mode: 0o700 });
     writeFileSync(`${vault}/secret.txt`, 'under the oak', { mode: 0o600 });
     const program = recipe.start(t, 'helper.mjs', uids.map(String));
-    await program.until(() => existsSync(socketFile));
+    await program.until(() => program.printed.startsWith('listening at '));
     return program;
   }
 

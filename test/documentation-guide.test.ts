@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
 import { describe, it, type TestContext, test } from 'node:test';
 import { connect } from 'seqpacket';
-import { guide, Page, type Program, withGo, withPython } from './support/documentation.js';
+import { guide, isListening, Page, type Program, withGo, withPython } from './support/documentation.js';
 import { missing } from './support/programs.js';
 
 const pages = new Map(guide.map((document) => [document, new Page(document)]));
@@ -54,7 +54,7 @@ describe('a first server and client', TIMEOUT, () => {
     await bad.send(Buffer.from('no JSON'));
     await assert.rejects(bad.receiveMessage(), { code: 'EOF' });
     assert.equal(await first.run(t, 'client.mjs'), '6\n');
-    assert.match(server.said, /SyntaxError/);
+    await server.until(() => server.said.includes('SyntaxError'));
     await server.stop();
   });
 });
@@ -184,7 +184,7 @@ test('restarting a server without losing a connection', TIMEOUT, async (t) => {
     return String(answer);
   };
   assert.equal(await ask(), 'old');
-  await old.until(() => existsSync(restart.here('/tmp/restart.socket')));
+  await old.until(() => isListening(restart.here('/tmp/restart.socket')));
   const successor = restart.start(t, 'new.mjs');
   await successor.until(() => successor.printed !== '');
   assert.equal(await old.output, `${port}\n`);

@@ -5,6 +5,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wr
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it, type TestContext, test } from 'node:test';
+import { connect } from 'seqpacket';
 import { Cli, COMMAND } from './support/command.js';
 import {
   type Block,
@@ -17,7 +18,6 @@ import {
   UNTESTED,
 } from './support/documentation.js';
 import { missing, unsanitizedEnvironment } from './support/programs.js';
-import { exists } from './support/scratch.js';
 
 const TIMEOUT = { timeout: 30_000 };
 
@@ -61,9 +61,10 @@ for (const name of ['seqpacket', 'npx', 'node']) chmodSync(`${place}/bin/${name}
 
 const environment = { ...unsanitizedEnvironment(), PATH: `${place}/bin:${process.env['PATH']}` };
 
-/** Types all of a session, and waits after what runs in the background until there is such a file. */
+/** Types all of a session, and waits after what runs in the background until somebody listens there. */
 async function typed(t: TestContext, commands: readonly string[], cwd = place, ready = ''): Promise<string> {
-  const wait = ready === '' ? '' : `until [ -e '${ready}' ]; do sleep 0.01; done`;
+  const wait =
+    ready === '' ? '' : `until grep -q ' 00010000 .* ${ready}$' /proc/net/unix; do sleep 0.01; done`;
   const lines = commands.map((command) => (command.endsWith('&') ? `${command}\n${wait}` : command));
   const text = `exec 2>&1\n${lines.join('\n')}\nkill $(jobs -p) 2>/dev/null; wait; exit 0`;
   return new Program(t, 'bash', ['-c', text], { cwd, env: environment }).output;
@@ -85,11 +86,24 @@ function args(command: string): string[] {
     .slice(1);
 }
 
+/** Waits until a service of the session can be connected to. */
+async function answers(name: string): Promise<void> {
+  for (;;) {
+    try {
+      (await connect(`${place}/${name}`)).close();
+      return;
+    } catch (error) {
+      assert.match(String((error as NodeJS.ErrnoException).code), /ENOENT|ECONNREFUSED/);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+}
+
 async function capitals(t: TestContext): Promise<void> {
   const name = 'docs/cli.md: $ seqpacket listen --keep --exec "stdbuf -oL tr a-z A-Z" capitals.socket';
   const [step] = stepsOf(session(name));
   cli(t, args(step!.command));
-  await exists(`${place}/capitals.socket`);
+  await answers('capitals.socket');
 }
 
 describe('connect', TIMEOUT, () => {
@@ -169,7 +183,7 @@ describe('trace and replay', TIMEOUT, () => {
     assert.deepEqual(sorted(await typed(t, [replay!.command])), sorted(replay!.output));
 
     cli(t, ['listen', '--keep', '--exec', 'while read line; do echo goodbye; done', 'polite.socket']);
-    await exists(`${place}/polite.socket`);
+    await answers('polite.socket');
     const steps = stepsOf(session('docs/cli.md: $ seqpacket replay --quiet talk.pcapng polite.socket'));
     const differing = await typed(
       t,

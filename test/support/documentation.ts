@@ -1,15 +1,7 @@
 /** The code in README and docs: what there is, and how it is run as it stands there. */
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, before, type TestContext } from 'node:test';
@@ -88,6 +80,15 @@ export const UNTESTED: Readonly<Record<string, string>> = {
     'needs sudo; documentation-cookbook.test.ts runs the same programs as two users',
 };
 
+/** What the kernel says of a path: its file is there a moment before its server listens. */
+export function isListening(path: string): boolean {
+  const lines = readFileSync('/proc/net/unix', 'utf8').split('\n');
+  return lines.some((line) => line.endsWith(` ${path}`) && line.split(/\s+/)[3] === LISTENING);
+}
+
+/** __SO_ACCEPTCON, in the column of flags. */
+const LISTENING = '00010000';
+
 const INTERPRETERS: Record<string, string> = { py: 'python3', sh: 'sh', mjs: process.execPath };
 
 /**
@@ -159,10 +160,10 @@ export class Page {
     return this.start(t, file, args, options).output;
   }
 
-  /** Starts a server, and waits until its socket file is there. */
+  /** Starts a server, and waits until it listens. */
   async serve(t: TestContext, file: string, socket: string, options: SpawnOptions = {}): Promise<Program> {
     const server = this.start(t, file, [], options);
-    await server.until(() => existsSync(this.here(socket)));
+    await server.until(() => isListening(this.here(socket)));
     return server;
   }
 }
