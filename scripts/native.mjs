@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** Where the C layer is: in the package elsewhere than here. */
-const directory = existsSync(`${root}/native`) ? 'native' : 'prebuilds/source';
+const directory = existsSync(`${root}/native`) ? 'native' : 'dist/native';
 export const sources = ['addon', 'owned', 'poll', 'spill', 'system-calls', 'thread-poll'].map(
   (name) => `${directory}/${name}.c`,
 );

@@ -38,12 +38,13 @@ const cli = readFileSync(join(dist, 'cli.mjs'), 'utf8');
 const { code: cliCode } = await minify(cli, { compress: squeezed, module: true });
 
 const kept = ['package.json', 'index.mjs', 'index.d.mts', 'cli.mjs'];
-for (const name of readdirSync(dist).filter((each) => !kept.includes(each))) rmSync(join(dist, name));
+for (const name of readdirSync(dist).filter((each) => !kept.includes(each)))
+  rmSync(join(dist, name), { recursive: true });
 writeFileSync(join(dist, 'index.js'), code);
 writeFileSync(join(dist, 'cli.mjs'), cliCode);
 writeFileSync(join(dist, 'index.d.ts'), typesOutput[0].code);
 
-const source = join(root, 'prebuilds/source');
+const source = join(root, 'dist/native');
 mkdirSync(source, { recursive: true });
 for (const file of [...sources, ...headers]) {
   const text = readFileSync(join(root, file), 'utf8');

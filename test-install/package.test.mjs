@@ -29,7 +29,7 @@ test('it is small', (t) => {
 
 test('it holds what it needs, and nothing else', () => {
   const expected =
-    /^(dist\/(index\.js|index\.mjs|index\.d\.ts|index\.d\.mts|cli\.mjs|package\.json)|prebuilds\/linux-(x64|arm64)\.node|prebuilds\/source\/[\w-]+\.[ch]|man\/seqpacket\.1|scripts\/(native|build-native)\.mjs|package\.json|README\.md|LICENSE)$/;
+    /^(dist\/(index\.js|index\.mjs|index\.d\.ts|index\.d\.mts|cli\.mjs|package\.json)|prebuilds\/linux-(x64|arm64)\.node|dist\/native\/[\w-]+\.[ch]|man\/seqpacket\.1|scripts\/(native|build-native)\.mjs|package\.json|README\.md|LICENSE)$/;
   assert.deepEqual(
     files.filter((name) => !expected.test(name)),
     [],

@@ -64,7 +64,7 @@ describe('ls', () => {
     const [heading] = stdout.split('\n');
     assert.match(heading!, /^STATE +RECV-Q +SEND-Q +INODE +PEER +ADDRESS +PROCESSES$/);
     const line = stdout.split('\n').find((each) => each.includes(shown));
-    assert.match(line!, new RegExp(`^listening .* node\\[${process.pid}\\] fd \\d+$`));
+    assert.match(line!, new RegExp(`^listening .* \\S*\\[${process.pid}\\] fd \\d+$`));
     assert.doesNotMatch(stdout, /connected/);
   });
 

@@ -104,6 +104,7 @@ describe('on a terminal', OPTIONS, () => {
     assert.ok(colourful.shown.includes('\x1b[1mSTATE'));
     const plain = new Terminal(t, ['ls'], { NO_COLOR: '1' });
     assert.equal(await plain.ended(), 0);
+    // Processes of others that end meanwhile are told of in front of it.
     assert.match(plain.shown, /^STATE/m);
     assert.equal(plain.shown.includes('\x1b'), false);
     assert.equal((await run(t, ['ls'])).stdout.includes('\x1b'), false);
