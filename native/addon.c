@@ -22,6 +22,11 @@ static void free_instance(napi_env env, void *data, void *hint) {
   free(instance);
 }
 
+static void let_go(napi_env env, napi_ref *reference) {
+  if (*reference != NULL) napi_delete_reference(env, *reference);
+  *reference = NULL;
+}
+
 /*
  * Runs when a worker ends or the process exits, however it came to that. Descriptors go only after
  * what watches them: epoll must not be left with a number that somebody else may get.
@@ -32,8 +37,9 @@ static void on_environment_end(void *data) {
   close_all_polls(instance);
   stop_watcher(instance);
   close_owned_descriptors(instance);
-  if (instance->on_ready != NULL) napi_delete_reference(instance->env, instance->on_ready);
-  instance->on_ready = NULL;
+  let_go(instance->env, &instance->on_ready);
+  let_go(instance->env, &instance->report_reference);
+  let_go(instance->env, &instance->control_reference);
 }
 
 /*
