@@ -35,11 +35,16 @@ export function takePlain(count: number): Buffer[] | undefined {
   return takeData(count, total);
 }
 
-/** The data of all messages. */
-export function takeAll(count: number): Buffer[] {
+/** The first messages, with what came beside them. */
+export function takeAll(count: number): { data: Buffer; ancillary: AncillaryData }[] {
+  // First, because long data are taken out of memory that is then given back.
+  const ancillary = Array.from({ length: count }, (_, index) => ancillaryDataOf(index));
   let total = 0;
   for (let index = 0; index < count; index++) total += results[NUMBERS * index + LENGTH] as number;
-  return takeData(count, total);
+  return takeData(count, total).map((data, index) => ({
+    data,
+    ancillary: ancillary[index] as AncillaryData,
+  }));
 }
 
 /** Whether it looks like the end of file: empty, with nothing beside it. */
@@ -47,7 +52,7 @@ export function looksLikeEnd(index: number): boolean {
   return results[NUMBERS * index + LENGTH] === 0 && results[NUMBERS * index + CONTROL_LENGTH] === 0;
 }
 
-export function ancillaryDataOf(index: number): AncillaryData {
+function ancillaryDataOf(index: number): AncillaryData {
   if (results[NUMBERS * index + DESCRIPTORS] === 0) return NO_ANCILLARY_DATA;
   os.takeBatchControl(index, results);
   return decodeAncillaryData();

@@ -8,7 +8,7 @@ import {
   receiveAncillaryData,
 } from './ancillary-data';
 import { byteLength, type Parts } from './arguments';
-import { ancillaryDataOf, looksLikeEnd, receiveBatch, takeAll, takePlain } from './batch';
+import { looksLikeEnd, receiveBatch, takeAll, takePlain } from './batch';
 import type { Connection } from './connection';
 import { endOfFile, type SeqpacketError, systemError } from './errors';
 import { type FileDescriptor, received, takeOver } from './file-descriptor';
@@ -206,13 +206,12 @@ export class Receiver {
 
   /** Holds the messages of a batch; throws if there are none, but the end. */
   #holdBatch(length: number): void {
-    const all = takeAll(length);
     let count = length;
     // Without a mark it is the end, unless another owner of the socket has unset the marks.
     if (looksLikeEnd(length - 1) && this.#isAtEnd()) while (count > 0 && looksLikeEnd(count - 1)) count--;
     if (count === 0) throw this.#end(0, false);
-    this.#held = all.slice(0, count).map((data, index) => {
-      const { fds, truncated, credentials } = ancillaryDataOf(index);
+    this.#held = takeAll(count).map(({ data, ancillary }) => {
+      const { fds, truncated, credentials } = ancillary;
       return { data, fds: fds.map(received), truncated, credentials };
     });
   }

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { MessageFlag } from 'seqpacket';
 import { openDescriptors } from './support/descriptors.js';
 import { missing } from './support/programs.js';
-import { fillSendQueue, receiveText, socketPair } from './support/sockets.js';
+import { fillSendQueue, forceSendBuffer, receiveText, socketPair } from './support/sockets.js';
 
 function texts(count: number): Buffer[] {
   return Array.from({ length: count }, (_, index) => Buffer.from(`message ${index}`));
@@ -225,6 +225,26 @@ test('descriptors that come with the messages of a batch are closed', async () =
   const before = openDescriptors().size;
   for (let i = 0; i < 5; i++) await ends.a.sendWithFds(Buffer.from('x'), [0, 1]);
   assert.equal((await ends.b.receiveMany()).length, 5);
+  assert.equal(openDescriptors().size, before);
+});
+
+test('descriptors are not lost with the memory of a long batch', {
+  skip: process.getuid?.() !== 0 && 'needs root',
+}, async () => {
+  using ends = socketPair();
+  const before = openDescriptors().size;
+  forceSendBuffer(ends.a, 1 << 24);
+  await ends.a.sendWithFds(Buffer.alloc(2_000_000, 1), [0]);
+  await ends.a.send(Buffer.alloc(0));
+  await ends.a.sendWithFds(Buffer.from('next'), [0, 1]);
+  const [long, ...others] = await ends.b.receiveMany();
+  assert.ok(long?.equals(Buffer.alloc(2_000_000, 1)));
+  assert.equal(others.length, 0);
+  assert.equal(openDescriptors().size, before + 2);
+  await assert.rejects(ends.b.receiveMany(), { code: 'EOF' });
+  const { fds } = await ends.b.receiveWithFds(Buffer.alloc(4), 2);
+  assert.equal(fds.length, 2);
+  for (const fd of fds) fd.close();
   assert.equal(openDescriptors().size, before);
 });
 

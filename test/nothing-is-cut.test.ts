@@ -4,12 +4,8 @@ import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { MessageFlag, SeqpacketSocket } from 'seqpacket';
 import { openDescriptors } from './support/descriptors.js';
-import { os } from './support/internals.js';
 import { missing } from './support/programs.js';
-import { receiveText, socketPair } from './support/sockets.js';
-
-const SOL_SOCKET = 1;
-const SO_SNDBUFFORCE = 32;
+import { forceSendBuffer, receiveText, socketPair } from './support/sockets.js';
 
 test('it rejects with EMSGSIZE and the length of the message, and the next receive gets it', async () => {
   using ends = socketPair();
@@ -129,7 +125,7 @@ test('the longest message that Linux can make', {
   skip: process.getuid?.() !== 0 && 'needs root',
 }, async () => {
   using ends = socketPair();
-  os.setsockopt(ends.a.fd, SOL_SOCKET, SO_SNDBUFFORCE, Int32Array.of(1 << 28));
+  forceSendBuffer(ends.a, 1 << 28);
   let longest = 0;
   for (let step = 1 << 22; step >= 1; step >>= 1) {
     const sent = await ends.a.send(Buffer.alloc(longest + step, 7)).catch((error) => {

@@ -1,4 +1,8 @@
 import { MessageFlag, SeqpacketAcceptor, SeqpacketSocket } from 'seqpacket';
+import { os } from './internals.js';
+
+const SOL_SOCKET = 1;
+const SO_SNDBUFFORCE = 32;
 
 /** Two connected sockets that are closed with the scope. */
 export function socketPair() {
@@ -11,6 +15,11 @@ export function socketPair() {
       b.close();
     },
   };
+}
+
+/** Room for messages that are longer than net.core.wmem_max allows: only root may (CAP_NET_ADMIN in socket(7)). */
+export function forceSendBuffer(socket: SeqpacketSocket, bytes: number): void {
+  os.setsockopt(socket.fd, SOL_SOCKET, SO_SNDBUFFORCE, Int32Array.of(bytes));
 }
 
 /** An acceptor that listens at a path. */
