@@ -19,9 +19,6 @@ static const size_t longest_message = (size_t)9 << 19;
 static const size_t skew = 4096 + 192;
 static const size_t batch_size = MAX_BATCH * (((size_t)9 << 19) + 4096 + 192);
 
-/* How much of a message may stay in memory after it was fetched. */
-static const size_t kept_resident = (size_t)1 << 20;
-
 bool reserve_spill(struct instance *instance) {
   void *area =
       mmap(NULL, spill_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -106,6 +103,6 @@ napi_value js_takeSpilled(napi_env env, napi_callback_info info) {
   void *target = bytes_argument(env, arguments.values[0], &length);
   if (length > spill_size) length = spill_size;
   if (target != NULL) memcpy(target, arguments.instance->spill, length);
-  if (length > kept_resident) madvise(arguments.instance->spill, spill_size, MADV_DONTNEED);
+  madvise(arguments.instance->spill, spill_size, MADV_DONTNEED);
   return NULL;
 }
