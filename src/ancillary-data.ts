@@ -53,16 +53,11 @@ export function receiveAncillaryData(): void {
   isNamed = true;
 }
 
-/** Whether the last recvmsg left any, or dropped some. */
-export function hasAncillaryData(): boolean {
-  return incoming[0] !== 0 || ((incoming[1] as number) & MSG_CTRUNC) !== 0;
-}
-
 /** Reads what the last recvmsg left. */
 export function decodeAncillaryData(): AncillaryData {
   const length = incoming[0] as number;
   const truncated = ((incoming[1] as number) & MSG_CTRUNC) !== 0;
-  if (!hasAncillaryData()) return NO_ANCILLARY_DATA;
+  if (length === 0 && !truncated) return NO_ANCILLARY_DATA;
 
   const fds: number[] = [];
   let credentials: Credentials | undefined;

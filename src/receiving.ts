@@ -3,7 +3,6 @@ import {
   type AncillaryData,
   type Credentials,
   decodeAncillaryData,
-  hasAncillaryData,
   NO_ANCILLARY_DATA,
   receiveAncillaryData,
 } from './ancillary-data';
@@ -28,6 +27,10 @@ interface HeldMessage {
   readonly fds: readonly FileDescriptor[];
   readonly truncated: boolean;
   readonly credentials: Credentials | undefined;
+}
+
+function heldMessage(data: Buffer, { fds, truncated, credentials }: AncillaryData): HeldMessage {
+  return { data, fds: fds.map(received), truncated, credentials };
 }
 
 /** What all share that hold nothing; never changed. */
@@ -121,7 +124,7 @@ export class Receiver {
   #receiveOne(): Buffer[] | typeof WOULD_BLOCK {
     const data = this.receiveWhole();
     if (data === WOULD_BLOCK) return WOULD_BLOCK;
-    closeAll(this.ancillary.fds);
+    this.closeFds();
     return [data];
   }
 
@@ -138,7 +141,7 @@ export class Receiver {
     if (messages.length === 0) this.#refuseEmpty(this.#held[0] as HeldMessage, 0);
     for (const _ of messages) {
       this.#takeHeld();
-      closeAll(this.ancillary.fds);
+      this.closeFds();
     }
     return messages;
   }
@@ -153,6 +156,11 @@ export class Receiver {
     this.#emptyMessages = mode;
   }
 
+  /** Closes the descriptors of the message that was received last, for which nobody has asked. */
+  closeFds(): void {
+    if (this.ancillary !== NO_ANCILLARY_DATA) closeAll(this.ancillary.fds);
+  }
+
   /** Closes what was received for nobody. */
   close(): void {
     for (const { fds } of this.#held) for (const fd of fds) fd.close();
@@ -165,17 +173,7 @@ export class Receiver {
 
   /** One recvmsg; the result is greater than the parts if the message is longer and has spilled. */
   #receive(parts: Parts, flags: number): number | typeof WOULD_BLOCK {
-    const { fd } = this.#connection;
-    const systemFlags = flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
-    let bytes = os.recvmsg(fd, parts, systemFlags);
-    if (bytes > 0 && !hasAncillaryData()) {
-      this.ancillary = NO_ANCILLARY_DATA;
-      return bytes;
-    }
-    if (bytes === -ECONNRESET) {
-      this.#connection.noteReset();
-      bytes = os.recvmsg(fd, parts, systemFlags);
-    }
+    const bytes = this.#recvmsg(parts, flags);
     if (bytes === -EAGAIN && (flags & MSG_DONTWAIT) === 0) return WOULD_BLOCK;
     if (bytes < 0) throw this.failure(bytes);
 
@@ -186,6 +184,16 @@ export class Receiver {
     }
     this.ancillary = ancillary;
     return bytes;
+  }
+
+  /** recvmsg(2), once more after a reset: that is told at the end of what there is to receive. */
+  #recvmsg(parts: Parts, flags: number): number {
+    const { fd } = this.#connection;
+    const systemFlags = flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
+    const bytes = os.recvmsg(fd, parts, systemFlags);
+    if (bytes !== -ECONNRESET) return bytes;
+    this.#connection.noteReset();
+    return os.recvmsg(fd, parts, systemFlags);
   }
 
   /** One recvmmsg. */
@@ -210,21 +218,13 @@ export class Receiver {
     // Without a mark it is the end, unless another owner of the socket has unset the marks.
     if (looksLikeEnd(length - 1) && this.#isAtEnd()) while (count > 0 && looksLikeEnd(count - 1)) count--;
     if (count === 0) throw this.#end(0, false);
-    this.#held = takeAll(count).map(({ data, ancillary }) => {
-      const { fds, truncated, credentials } = ancillary;
-      return { data, fds: fds.map(received), truncated, credentials };
-    });
+    this.#held = takeAll(count).map(({ data, ancillary }) => heldMessage(data, ancillary));
   }
 
   /** Whether the end of file is what comes next, and not an empty message. */
   #isAtEnd(): boolean {
     this.#connection.markMessages();
-    const flags = MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
-    let bytes = os.recvmsg(this.#connection.fd, NOWHERE, flags);
-    if (bytes === -ECONNRESET) {
-      this.#connection.noteReset();
-      bytes = os.recvmsg(this.#connection.fd, NOWHERE, flags);
-    }
+    const bytes = this.#recvmsg(NOWHERE, MSG_PEEK);
     if (bytes > 0) os.takeSpilled(NOWHERE);
     if (bytes < 0) return false;
     const { present, fds } = decodeAncillaryData();
@@ -234,12 +234,11 @@ export class Receiver {
 
   /** Keeps a message that is longer than its buffer for the next receive. */
   #tooLong(bytes: number, parts: Parts, flags: number): SeqpacketError {
-    const { fds, truncated, credentials } = this.ancillary;
     if ((flags & MSG_PEEK) !== 0) {
       os.takeSpilled(NOWHERE);
-      closeAll(fds);
+      this.closeFds();
     } else {
-      this.#held = [{ data: assemble(bytes, parts), fds: fds.map(received), truncated, credentials }];
+      this.#held = [heldMessage(assemble(bytes, parts), this.ancillary)];
     }
     return this.#messageSizeError(bytes);
   }
@@ -300,27 +299,38 @@ function duplicates({ fds: originals, truncated, credentials }: HeldMessage): An
   return { fds, truncated, credentials, present: true };
 }
 
-/** Receives the data of one message; its descriptors, which nobody asked for, are closed. */
-export class Receive implements Attempt<number> {
+/** What all kinds of receiving have in common. */
+abstract class Receiving<Result> implements Attempt<Result> {
   constructor(
-    private readonly receiver: Receiver,
-    private readonly parts: Parts,
-    private readonly flags: number,
+    protected readonly receiver: Receiver,
+    protected readonly flags = 0,
   ) {}
 
   get isUrgent(): boolean {
     return (this.flags & MSG_DONTWAIT) !== 0 || this.receiver.holdsMessage;
   }
 
-  try(): number | typeof WOULD_BLOCK {
-    const { receiver } = this;
-    const bytes = receiver.receive(this.parts, this.flags);
-    if (bytes !== WOULD_BLOCK && receiver.ancillary !== NO_ANCILLARY_DATA) closeAll(receiver.ancillary.fds);
-    return bytes;
-  }
+  abstract try(): Result | typeof WOULD_BLOCK;
 
   failure(errno: number): Error {
     return this.receiver.failure(errno);
+  }
+}
+
+/** Receives the data of one message; its descriptors are closed. */
+export class Receive extends Receiving<number> {
+  constructor(
+    receiver: Receiver,
+    private readonly parts: Parts,
+    flags: number,
+  ) {
+    super(receiver, flags);
+  }
+
+  try(): number | typeof WOULD_BLOCK {
+    const bytes = this.receiver.receive(this.parts, this.flags);
+    if (bytes !== WOULD_BLOCK) this.receiver.closeFds();
+    return bytes;
   }
 }
 
@@ -333,26 +343,20 @@ export interface ReceivedWithFds {
   controlTruncated: boolean;
 }
 
-export class ReceiveWithFds implements Attempt<ReceivedWithFds> {
+export class ReceiveWithFds extends Receiving<ReceivedWithFds> {
   constructor(
-    private readonly receiver: Receiver,
+    receiver: Receiver,
     private readonly parts: Parts,
     private readonly maxFds: number,
-    private readonly flags: number,
-  ) {}
-
-  get isUrgent(): boolean {
-    return (this.flags & MSG_DONTWAIT) !== 0 || this.receiver.holdsMessage;
+    flags: number,
+  ) {
+    super(receiver, flags);
   }
 
   try(): ReceivedWithFds | typeof WOULD_BLOCK {
     const bytesRead = this.receiver.receive(this.parts, this.flags);
     if (bytesRead === WOULD_BLOCK) return WOULD_BLOCK;
     return { bytesRead, ...deliverFds(this.receiver.ancillary, this.maxFds) };
-  }
-
-  failure(errno: number): Error {
-    return this.receiver.failure(errno);
   }
 }
 
@@ -368,14 +372,12 @@ export interface Message {
   credentials?: Credentials;
 }
 
-export class ReceiveMessage implements Attempt<Message> {
+export class ReceiveMessage extends Receiving<Message> {
   constructor(
-    private readonly receiver: Receiver,
+    receiver: Receiver,
     private readonly maxFds: number,
-  ) {}
-
-  get isUrgent(): boolean {
-    return this.receiver.holdsMessage;
+  ) {
+    super(receiver);
   }
 
   try(): Message | typeof WOULD_BLOCK {
@@ -386,48 +388,27 @@ export class ReceiveMessage implements Attempt<Message> {
     if (ancillary.credentials !== undefined) message.credentials = ancillary.credentials;
     return message;
   }
-
-  failure(errno: number): Error {
-    return this.receiver.failure(errno);
-  }
 }
 
 /** Receives the data of one message, however long; its descriptors are closed. */
-export class ReceiveData implements Attempt<Buffer> {
-  constructor(private readonly receiver: Receiver) {}
-
-  get isUrgent(): boolean {
-    return this.receiver.holdsMessage;
-  }
-
+export class ReceiveData extends Receiving<Buffer> {
   try(): Buffer | typeof WOULD_BLOCK {
-    const { receiver } = this;
-    const data = receiver.receiveWhole();
-    if (data !== WOULD_BLOCK && receiver.ancillary !== NO_ANCILLARY_DATA) closeAll(receiver.ancillary.fds);
+    const data = this.receiver.receiveWhole();
+    if (data !== WOULD_BLOCK) this.receiver.closeFds();
     return data;
-  }
-
-  failure(errno: number): Error {
-    return this.receiver.failure(errno);
   }
 }
 
-export class ReceiveBatch implements Attempt<Buffer[]> {
+export class ReceiveBatch extends Receiving<Buffer[]> {
   constructor(
-    private readonly receiver: Receiver,
+    receiver: Receiver,
     private readonly max: number,
-  ) {}
-
-  get isUrgent(): boolean {
-    return this.receiver.holdsMessage;
+  ) {
+    super(receiver);
   }
 
   try(): Buffer[] | typeof WOULD_BLOCK {
     return this.receiver.receiveBatch(this.max);
-  }
-
-  failure(errno: number): Error {
-    return this.receiver.failure(errno);
   }
 }
 
