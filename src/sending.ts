@@ -1,14 +1,12 @@
 /** Sending: one sendmsg(2), whole or not at all; or many messages with one sendmmsg(2). */
 import { encodeDescriptors } from './ancillary-data';
 import { byteLength, type Parts } from './arguments';
+import { MAX_BATCH } from './batch';
 import type { Connection } from './connection';
 import { invalidState, systemError } from './errors';
 import { EAGAIN, EBADF, ECONNRESET, MSG_DONTWAIT, MSG_EOR, MSG_NOSIGNAL } from './linux';
 import { type Attempt, NOT_DONE, WOULD_BLOCK } from './operations';
 import { os } from './os';
-
-/** The most messages that one sendmmsg sends. */
-const MAX_BATCH = 64;
 
 /** MSG_EOR marks where the message ends, which other systems than Linux need to be told. */
 const SENDING_FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR;
@@ -19,18 +17,20 @@ export class Send implements Attempt<number> {
   private length = -1;
 
   constructor(
-    private readonly connection: Connection,
-    private readonly parts: Parts,
-    private readonly flags: number,
+    protected readonly connection: Connection,
+    protected readonly parts: Parts,
+    protected readonly flags: number,
   ) {}
 
   try(): number | typeof WOULD_BLOCK {
-    const { connection, parts, flags } = this;
-    if (this.length !== -1 && byteLength(parts) !== this.length) throw detached();
-    const sent = Array.isArray(parts)
-      ? os.sendmsg(connection.fd, parts, null, flags | SENDING_FLAGS)
-      : os.send(connection.fd, parts as Uint8Array, flags | SENDING_FLAGS);
-    return outcome(connection, sent, flags);
+    const { connection, parts } = this;
+    this.checkLength();
+    const flags = this.flags | SENDING_FLAGS;
+    return this.outcome(
+      Array.isArray(parts)
+        ? os.sendmsg(connection.fd, parts, null, flags)
+        : os.send(connection.fd, parts as Uint8Array, flags),
+    );
   }
 
   failure(errno: number): Error {
@@ -40,40 +40,43 @@ export class Send implements Attempt<number> {
   hold(): void {
     this.length = byteLength(this.parts);
   }
+
+  protected checkLength(): void {
+    if (this.length !== -1 && byteLength(this.parts) !== this.length) throw detached();
+  }
+
+  /** What came of it: the length, or that it has to wait, or the error. */
+  protected outcome(sent: number): number | typeof WOULD_BLOCK {
+    const { connection } = this;
+    if (sent === -EAGAIN && (this.flags & MSG_DONTWAIT) === 0) return WOULD_BLOCK;
+    if (sent < 0) throw this.failure(sent);
+    connection.messagesSent++;
+    connection.bytesSent += sent;
+    return sent;
+  }
 }
 
 /** Sends one message with descriptors, which stay the caller's. */
-export class SendWithFds implements Attempt<number> {
-  readonly #connection: Connection;
-  readonly #parts: Parts;
-  readonly #length: number;
-  readonly #flags: number;
+export class SendWithFds extends Send {
   #control: Uint8Array | null;
   #fds: readonly number[];
   #ownsFds = false;
 
   constructor(connection: Connection, parts: Parts, fds: readonly number[], flags: number) {
-    this.#connection = connection;
-    this.#parts = parts;
-    this.#length = byteLength(parts);
-    this.#flags = flags;
+    super(connection, parts, flags);
     this.#fds = fds;
     this.#control = encodeDescriptors(fds);
   }
 
-  try(): number | typeof WOULD_BLOCK {
-    if (byteLength(this.#parts) !== this.#length) throw detached();
-    const { fd } = this.#connection;
-    const sent = os.sendmsg(fd, this.#parts, this.#control, this.#flags | SENDING_FLAGS);
-    return outcome(this.#connection, sent, this.#flags);
-  }
-
-  failure(errno: number): Error {
-    return sendingFailure(this.#connection, errno);
+  override try(): number | typeof WOULD_BLOCK {
+    this.checkLength();
+    const { fd } = this.connection;
+    return this.outcome(os.sendmsg(fd, this.parts, this.#control, this.flags | SENDING_FLAGS));
   }
 
   /** While it waits the caller may close the descriptors, and their numbers may come to mean other files. */
-  hold(): void {
+  override hold(): void {
+    super.hold();
     const own: number[] = [];
     this.#ownsFds = true;
     try {
@@ -99,15 +102,6 @@ export class SendWithFds implements Attempt<number> {
     if (this.#ownsFds) for (const fd of this.#fds) os.close(fd);
     this.#fds = [];
   }
-}
-
-/** What came of sending one message: its length, or that it has to wait, or the error. */
-function outcome(connection: Connection, sent: number, flags: number): number | typeof WOULD_BLOCK {
-  if (sent === -EAGAIN && (flags & MSG_DONTWAIT) === 0) return WOULD_BLOCK;
-  if (sent < 0) throw sendingFailure(connection, sent);
-  connection.messagesSent++;
-  connection.bytesSent += sent;
-  return sent;
 }
 
 /** Several messages, with as few system calls as the kernel has room for. */
