@@ -12,7 +12,6 @@ export type Parts = Uint8Array | readonly Uint8Array[];
 const INT32_MAX = 0x7fffffff;
 
 export function partsOf(value: Buffers, name: string): Parts {
-  if (value instanceof Uint8Array) return value;
   if (!Array.isArray(value)) return bytesOf(value as ArrayBufferView, name);
   if (value.length >= IOV_MAX) throw outOfRange(`${name}.length`, `< ${IOV_MAX}`, value.length);
   return value.map((part, index) => bytesOf(part, `${name}[${index}]`));
@@ -81,7 +80,6 @@ export function checkOptions<T extends object>(options: T | undefined): T {
 }
 
 export function signalOf(options: SignalOption | undefined): AbortSignal | undefined {
-  if (options === undefined) return undefined;
   const { signal } = checkOptions(options);
   if (signal === undefined) return undefined;
   if (!isAbortSignal(signal)) {
@@ -97,7 +95,6 @@ function isAbortSignal(value: unknown): value is AbortSignal {
 }
 
 export function flagsOf(options: MessageOptions | undefined): number {
-  if (options === undefined) return 0;
   const { flags } = checkOptions(options);
   return flags === undefined ? 0 : checkInteger(flags, 'options.flags');
 }
