@@ -2,6 +2,7 @@
 #include "addon.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct arguments read_arguments(napi_env env, napi_callback_info info) {
   struct arguments arguments = {0};
@@ -10,6 +11,12 @@ struct arguments read_arguments(napi_env env, napi_callback_info info) {
   napi_get_cb_info(env, info, &count, arguments.values, NULL, &instance);
   arguments.instance = instance;
   return arguments;
+}
+
+void *grown(void *table, size_t item, size_t from, size_t to) {
+  unsigned char *result = realloc(table, to * item);
+  if (result != NULL) memset(result + from * item, 0, (to - from) * item);
+  return result;
 }
 
 static void free_instance(napi_env env, void *data, void *hint) {

@@ -83,6 +83,9 @@ static inline napi_value integer_result(napi_env env, int64_t value) {
   return result;
 }
 
+/* A table of `to` items in place of one of `from`, whose new items are zero; NULL if there is no memory. */
+void *grown(void *table, size_t item, size_t from, size_t to);
+
 void own_descriptor(struct instance *instance, int fd);
 void disown_descriptor(struct instance *instance, int fd);
 void close_owned_descriptors(struct instance *instance);

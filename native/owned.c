@@ -4,8 +4,6 @@
  */
 #include "addon.h"
 
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 enum { WORD_BITS = 64 };
@@ -15,10 +13,9 @@ void own_descriptor(struct instance *instance, int fd) {
   size_t word = (size_t)fd / WORD_BITS;
   if (word >= instance->owned_words) {
     size_t words = 2 * word + 2;
-    uint64_t *grown = realloc(instance->owned, words * sizeof *grown);
-    if (grown == NULL) napi_fatal_error("seqpacket", NAPI_AUTO_LENGTH, "out of memory", NAPI_AUTO_LENGTH);
-    memset(grown + instance->owned_words, 0, (words - instance->owned_words) * sizeof *grown);
-    instance->owned = grown;
+    uint64_t *owned = grown(instance->owned, sizeof *owned, instance->owned_words, words);
+    if (owned == NULL) napi_fatal_error("seqpacket", NAPI_AUTO_LENGTH, "out of memory", NAPI_AUTO_LENGTH);
+    instance->owned = owned;
     instance->owned_words = words;
   }
   instance->owned[word] |= UINT64_C(1) << ((size_t)fd % WORD_BITS);

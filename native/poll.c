@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <stdalign.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "libuv-poll.h"
 
@@ -96,12 +95,6 @@ static struct poll *poll_argument(napi_env env, struct arguments *arguments) {
   return fd < arguments->instance->polls_capacity ? arguments->instance->polls[fd] : NULL;
 }
 
-static struct poll **grown(struct poll **polls, size_t from, size_t to) {
-  struct poll **result = realloc(polls, to * sizeof *result);
-  if (result != NULL) memset(result + from, 0, (to - from) * sizeof *result);
-  return result;
-}
-
 /* onReady(function (fd, events): known, report: Int32Array) */
 napi_value js_onReady(napi_env env, napi_callback_info info) {
   struct arguments arguments = read_arguments(env, info);
@@ -127,7 +120,7 @@ napi_value js_pollOpen(napi_env env, napi_callback_info info) {
     return integer_result(env, -ENOSYS);
   if ((size_t)fd >= instance->polls_capacity) {
     size_t capacity = (size_t)fd + (size_t)fd / 2 + 16;
-    struct poll **polls = grown(instance->polls, instance->polls_capacity, capacity);
+    struct poll **polls = grown(instance->polls, sizeof *polls, instance->polls_capacity, capacity);
     if (polls == NULL) return integer_result(env, -ENOMEM);
     instance->polls = polls;
     instance->polls_capacity = capacity;

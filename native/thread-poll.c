@@ -13,7 +13,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -208,12 +207,6 @@ static int start_watcher(napi_env env, struct instance *instance) {
   return 0;
 }
 
-static struct watched *grown(struct watched *polls, size_t from, size_t to) {
-  struct watched *result = realloc(polls, to * sizeof *result);
-  if (result != NULL) memset(result + from, 0, (to - from) * sizeof *result);
-  return result;
-}
-
 /* threadPollOpen(fd): as pollOpen */
 napi_value js_threadPollOpen(napi_env env, napi_callback_info info) {
   struct arguments arguments = read_arguments(env, info);
@@ -225,7 +218,7 @@ napi_value js_threadPollOpen(napi_env env, napi_callback_info info) {
   struct watcher *watcher = instance->watcher;
   if ((size_t)fd >= watcher->capacity) {
     size_t capacity = (size_t)fd + (size_t)fd / 2 + 16;
-    struct watched *polls = grown(watcher->polls, watcher->capacity, capacity);
+    struct watched *polls = grown(watcher->polls, sizeof *polls, watcher->capacity, capacity);
     if (polls == NULL) return integer_result(env, -ENOMEM);
     watcher->polls = polls;
     watcher->capacity = capacity;
