@@ -1,6 +1,7 @@
 /** A stream that is written to in large pieces, whose reader may be slow, and may go away. */
 import { createWriteStream } from 'node:fs';
 import type { Writable } from 'node:stream';
+import { drained } from './draining.js';
 import { EXIT } from './exit-codes.js';
 import { cannotOpen, codeOf } from './failure.js';
 import { stop } from './stopping.js';
@@ -63,15 +64,7 @@ export class Output {
   room(): Promise<void> | undefined {
     const stream = this.#stream;
     if (stream.writableLength < WAITING_BYTES || this.error !== undefined) return undefined;
-    return new Promise((resolve) => {
-      const done = () => {
-        stream.off('drain', done);
-        stream.off('close', done);
-        resolve();
-      };
-      stream.on('drain', done);
-      stream.on('close', done);
-    });
+    return drained(stream);
   }
 
   /** Writes everything out. */

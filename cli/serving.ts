@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import type { SeqpacketSocket } from 'seqpacket';
 import { now } from './clock.js';
+import { drained } from './draining.js';
 import { codeOf, Failure } from './failure.js';
 import type { Framing } from './framing.js';
 import { StreamLines } from './input.js';
@@ -154,16 +155,4 @@ async function answer(
 function isEndOfConnection(error: unknown): boolean {
   if (error instanceof PeerHasClosed) return true;
   return ['ECANCELED', 'ECONNRESET', 'EPIPE', 'EBADF', 'ENOTCONN'].includes(codeOf(error) ?? '');
-}
-
-function drained(stream: Writable): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      stream.off('drain', done);
-      stream.off('close', done);
-      resolve();
-    };
-    stream.on('drain', done);
-    stream.on('close', done);
-  });
 }

@@ -8,22 +8,17 @@ import { dataAsJson } from './framing.js';
 import { stdout } from './output.js';
 import { paint, printable } from './terminal.js';
 
+/** When and on which connection it happened. */
+export interface Moment {
+  /** Microseconds since 1970. */
+  time: number;
+  connection: number;
+}
+
 export interface TraceView {
-  message(
-    time: number,
-    connection: number,
-    direction: Direction,
-    message: Message,
-    what: Description[],
-  ): void;
+  message(moment: Moment, direction: Direction, message: Message, what: Description[]): void;
   /** @param direction of connections as a whole undefined */
-  event(
-    time: number,
-    connection: number,
-    direction: Direction | undefined,
-    event: string,
-    detail: string,
-  ): void;
+  event(moment: Moment, direction: Direction | undefined, event: string, detail?: string): void;
 }
 
 const ARROWS = { 'to server': '->', 'to client': '<-' } as const;
@@ -33,13 +28,7 @@ export class TextView implements TraceView {
   /** @param most how many bytes of each message to show */
   constructor(private readonly most: number) {}
 
-  message(
-    time: number,
-    connection: number,
-    direction: Direction,
-    message: Message,
-    what: Description[],
-  ): void {
+  message({ time, connection }: Moment, direction: Direction, message: Message, what: Description[]): void {
     const { data, credentials, controlTruncated } = message;
     let line = `${clockTime(time)} #${connection} ${ARROWS[direction]} ${data.length} bytes`;
     if (what.length > 0) line += `, ${what.length} ${what.length === 1 ? 'descriptor' : 'descriptors'}`;
@@ -51,13 +40,7 @@ export class TextView implements TraceView {
     stdout.write(text + hexDump(data, this.most));
   }
 
-  event(
-    time: number,
-    connection: number,
-    direction: Direction | undefined,
-    event: string,
-    detail: string,
-  ): void {
+  event({ time, connection }: Moment, direction: Direction | undefined, event: string, detail = ''): void {
     const arrow = direction === undefined ? '' : ` ${ARROWS[direction]}`;
     const line = `${clockTime(time)} #${connection}${arrow} ${event}${detail === '' ? '' : `: ${printable(detail)}`}`;
     stdout.write(`${paint(event === 'error' || event === 'not delivered' ? 'red' : 'dim', line)}\n`);
@@ -65,13 +48,7 @@ export class TextView implements TraceView {
 }
 
 export class JsonView implements TraceView {
-  message(
-    time: number,
-    connection: number,
-    direction: Direction,
-    message: Message,
-    what: Description[],
-  ): void {
+  message({ time, connection }: Moment, direction: Direction, message: Message, what: Description[]): void {
     const { data, credentials, controlTruncated } = message;
     this.#line({
       event: 'message',
@@ -86,13 +63,7 @@ export class JsonView implements TraceView {
     });
   }
 
-  event(
-    time: number,
-    connection: number,
-    direction: Direction | undefined,
-    event: string,
-    detail: string,
-  ): void {
+  event({ time, connection }: Moment, direction: Direction | undefined, event: string, detail = ''): void {
     this.#line({
       event,
       time: isoTime(time),

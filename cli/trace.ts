@@ -116,13 +116,13 @@ class Tracer {
     } catch (error) {
       if (stopped.aborted) return;
       if (this.#once) this.hasFailed = true;
-      this.#view?.event(now(), number, undefined, 'error', reasonOf(error));
+      this.#view?.event({ time: now(), connection: number }, undefined, 'error', reasonOf(error));
       tellFailure(`#${number} ${reasonOf(error)}`);
     } finally {
       stopped.removeEventListener('abort', close);
       client.close();
       this.#recording?.closed(number);
-      this.#view?.event(now(), number, undefined, 'closed', '');
+      this.#view?.event({ time: now(), connection: number }, undefined, 'closed');
     }
   }
 
@@ -134,7 +134,7 @@ class Tracer {
     try {
       const serverPeer = peerOf(server);
       const who = `client ${peerInWords(clientPeer)}; server ${peerInWords(serverPeer)} at ${this.#target}`;
-      this.#view?.event(now(), number, undefined, 'open', who);
+      this.#view?.event({ time: now(), connection: number }, undefined, 'open', who);
       this.#recording?.opened(number, who);
       await forward(client, server, this.#observer(number, clientPeer));
     } finally {
@@ -156,13 +156,13 @@ class Tracer {
         if (view === undefined && recording === undefined) return undefined;
         const time = now();
         const what = describeAll(message.fds);
-        view?.message(time, number, direction, message, what);
+        view?.message({ time, connection: number }, direction, message, what);
         recording?.message(time, number, direction, message, what, peer);
         return stdout.room() ?? file?.room();
       },
       event: (direction, event, detail = '') => {
         const time = now();
-        view?.event(time, number, direction, event, detail);
+        view?.event({ time, connection: number }, direction, event, detail);
         recording?.event(time, number, direction, event);
       },
     };
