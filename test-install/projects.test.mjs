@@ -6,6 +6,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, write
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathWithoutCompiler, project, root, tarball } from './packed-package.mjs';
+import { commonJs, esm } from './talking-program.mjs';
 
 const withoutCompiler = { ...process.env, PATH: pathWithoutCompiler() };
 
@@ -18,17 +19,6 @@ function node(place, args, options = {}) {
   return { status, output: stdout + stderr };
 }
 
-const talk = `
-const [a, b] = pair();
-a.send(Buffer.from('it works'));
-b.receiveMessage().then(({ data }) => {
-  console.log(String(data));
-  a.close();
-  b.close();
-});
-`;
-const esm = `import { pair } from 'seqpacket';${talk}`;
-const commonJs = `const { pair } = require('seqpacket');${talk}`;
 const works = { status: 0, output: 'it works\n' };
 
 test('CommonJS and ES modules', () => {

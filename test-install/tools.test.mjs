@@ -5,6 +5,7 @@ import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { project } from './packed-package.mjs';
+import { esm } from './talking-program.mjs';
 
 const tools = {
   esbuild: '0.28.2',
@@ -16,21 +17,10 @@ const tools = {
   webpack: '5.112.2',
 };
 
-const program = `
-import { pair } from 'seqpacket';
-const [a, b] = pair();
-a.send(Buffer.from('it works'));
-b.receiveMessage().then(({ data }) => {
-  console.log(String(data));
-  a.close();
-  b.close();
-});
-`;
-
 let place;
 
 before(() => {
-  place = project({ 'program.mjs': program });
+  place = project({ 'program.mjs': esm });
   const versions = Object.entries(tools).map(([name, version]) => `${name}@${version}`);
   execFileSync(
     'npm',

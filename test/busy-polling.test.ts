@@ -1,12 +1,33 @@
 /** Option busyPoll: a receive tries again and again before it waits. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { listen } from 'seqpacket';
+import { type TestContext, test } from 'node:test';
+import { listen, type SeqpacketSocket } from 'seqpacket';
 import { abstractName, closing, Python } from './support/peers.js';
 import { missing } from './support/programs.js';
 import { receiveText, settlesSoon, socketPair } from './support/sockets.js';
 
 const skip = missing('python3');
+
+/** A connection with another process, which gives `count` messages back, each after `seconds`. */
+async function answered(t: TestContext, count: number, seconds: number): Promise<SeqpacketSocket> {
+  const name = abstractName();
+  const acceptor = closing(t, listen(name));
+  const peer = new Python(
+    t,
+    `import time
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+s.connect('\\0' + args[0])
+for i in range(args[1]):
+    message = s.recv(100)
+    time.sleep(args[2])
+    s.send(message)
+s.recv(1)`,
+    name.slice(1),
+    count,
+    seconds,
+  );
+  return closing(t, await peer.meanwhile(acceptor.accept()));
+}
 
 test('it is 0 microseconds unless it is set', () => {
   using ends = socketPair();
@@ -23,21 +44,7 @@ test('it is 0 microseconds unless it is set', () => {
 });
 
 test('a message that comes meanwhile is received without a turn of the event loop', { skip }, async (t) => {
-  const name = abstractName();
-  const acceptor = closing(t, listen(name));
-  const peer = new Python(
-    t,
-    `import time
-s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-s.connect('\\0' + args[0])
-for i in range(5):
-    message = s.recv(100)
-    time.sleep(0.02)
-    s.send(message)
-s.recv(1)`,
-    name.slice(1),
-  );
-  const socket = closing(t, await peer.meanwhile(acceptor.accept()));
+  const socket = await answered(t, 5, 0.02);
   const turnsFor = async (microseconds: number) => {
     socket.setOption('busyPoll', microseconds);
     let turns = 0;
@@ -79,16 +86,7 @@ test('a receive that is not to wait does not spin either', async () => {
 });
 
 test('the event loop gets its turn while messages come all the time', { skip }, async (t) => {
-  const name = abstractName();
-  const acceptor = closing(t, listen(name));
-  const peer = new Python(
-    t,
-    `s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-s.connect('\\0' + args[0])
-while s.send(s.recv(100) or b'.'): pass`,
-    name.slice(1),
-  );
-  const socket = closing(t, await peer.meanwhile(acceptor.accept()));
+  const socket = await answered(t, 2000, 0);
   socket.setOption('busyPoll', 1_000_000);
   let turns = 0;
   const immediate = () => {
@@ -105,21 +103,7 @@ while s.send(s.recv(100) or b'.'): pass`,
 });
 
 test('the event loop gets its turn while every message is spun for', { skip }, async (t) => {
-  const name = abstractName();
-  const acceptor = closing(t, listen(name));
-  const peer = new Python(
-    t,
-    `import time
-s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-s.connect('\\0' + args[0])
-for i in range(100):
-    message = s.recv(100)
-    time.sleep(0.003)
-    s.send(message)
-s.recv(1)`,
-    name.slice(1),
-  );
-  const socket = closing(t, await peer.meanwhile(acceptor.accept()));
+  const socket = await answered(t, 100, 0.003);
   socket.setOption('busyPoll', 1_000_000);
   let withTurn = 0;
   for (let i = 0; i < 100; i++) {
