@@ -156,6 +156,8 @@ class World {
   readonly #results = new Set<Ticket>();
   /** Some of the messages that the library has made buffers for, and what was in them. */
   readonly #made: { data: Buffer; digest: string }[] = [];
+  /** Sockets that were accepted and have no place; closed once the model has caught up with what came before. */
+  #unwanted: { real: SeqpacketSocket; model: SocketModel }[] = [];
   #settled = 0;
   #messages = 0;
 
@@ -202,7 +204,7 @@ class World {
     descriptor.content = undefined;
   }
 
-  /** Puts a socket that was accepted into the first place that is free, or closes it. */
+  /** Puts a socket that was accepted into the first place that is free, if there is one. */
   accepted(model: AcceptorModel, kernel: KernelSocket, ticket: Ticket): void {
     const real = ticket.result as SeqpacketSocket;
     this.#results.delete(ticket);
@@ -215,8 +217,19 @@ class World {
       slot.real = real;
       return;
     }
-    real.close();
-    accepted.close();
+    this.#unwanted.push({ real, model: accepted });
+  }
+
+  /** Whether there were any. */
+  async closeUnwanted(): Promise<boolean> {
+    const unwanted = this.#unwanted;
+    this.#unwanted = [];
+    for (const { real, model } of unwanted) {
+      real.close();
+      await drained();
+      model.close();
+    }
+    return unwanted.length > 0;
   }
 
   /** Whether a socket or acceptor has this socket already. */
@@ -302,6 +315,7 @@ class World {
     for (;;) {
       await this.#quiet();
       this.#serve();
+      if (await this.closeUnwanted()) continue;
       const owed = this.#queues().find((queue) => queue.owed)?.owed;
       if (owed === undefined) return;
       if (performance.now() > deadline) assert.fail(`${owed.syscall} has to settle, but waits`);
@@ -431,7 +445,8 @@ class World {
 
   /** Also after a failure nothing is left that would disturb the next run. */
   [Symbol.dispose](): void {
-    for (const { real } of [...this.sockets, ...this.acceptors, ...this.descriptors]) real.close();
+    const all = [...this.sockets, ...this.acceptors, ...this.descriptors, ...this.#unwanted];
+    for (const { real } of all) real.close();
     for (const { result } of this.#results) {
       if (result instanceof SeqpacketSocket) result.close();
       else for (const fd of (result as ReceivedWithFds).fds) fd.close();
@@ -471,6 +486,7 @@ class Step<Arguments> implements fc.AsyncCommand<World, World> {
   async run(world: World): Promise<void> {
     steps++;
     await this.body(world, this.args);
+    await world.closeUnwanted();
     if (this.turns) await world.turn();
     world.check();
   }

@@ -319,6 +319,8 @@ interface Session {
   /** Who met it was a receive, but a send waited as well: the event loop decides which of them is first. */
   wasContested: boolean;
   emptyMessages: 'eof' | 'deliver';
+  /** How long the next message may be: where that is much, receiveMany takes one by one. */
+  expected: number;
   readonly counters: {
     messagesSent: number;
     bytesSent: number;
@@ -367,6 +369,7 @@ export class SocketModel {
       wasReset: false,
       wasContested: false,
       emptyMessages: 'eof',
+      expected: 0,
       counters: { messagesSent: 0, bytesSent: 0, messagesReceived: 0, bytesReceived: 0 },
     };
   }
@@ -468,6 +471,11 @@ abstract class Receiving extends Operation {
     return data.length === 0 && this.session.emptyMessages === 'eof';
   }
 
+  /** Whole messages, not those received into a buffer, say how long the next ones may be. */
+  protected expect(length: number): void {
+    this.session.expected = Math.max(length, this.session.expected >> 1);
+  }
+
   protected count({ data }: Message): void {
     this.session.counters.messagesReceived++;
     this.session.counters.bytesReceived += data.length;
@@ -531,6 +539,7 @@ export class Receive extends Receiving {
     if (!isPeek) {
       queue.shift();
       this.count(message);
+      if (queue !== held && this.room === Number.POSITIVE_INFINITY) this.expect(data.length);
     }
     const received = {
       bytesRead: data.length,
@@ -544,6 +553,9 @@ export class Receive extends Receiving {
     };
   }
 }
+
+/** Where messages are longer, receiveMany takes them one by one. */
+const LONGEST_OF_BATCH = 32_768;
 
 /** receiveMany */
 export class ReceiveMany extends Receiving {
@@ -563,7 +575,7 @@ export class ReceiveMany extends Receiving {
       this.meetReset();
       // Messages that had to wait for room may have come one by one or together.
       if (this.#count > kernel.queue.length) return undefined;
-      held.push(...kernel.queue.splice(0, this.max));
+      this.#fetch();
     }
     const [first] = held;
     if (first === undefined) return this.end();
@@ -575,6 +587,16 @@ export class ReceiveMany extends Receiving {
     const messages = held.splice(0, Math.min(end === -1 ? this.max : end, this.max));
     for (const message of messages) this.count(message);
     return { value: messages.map(({ data }) => digest(data)) };
+  }
+
+  #fetch(): void {
+    const { kernel, held, expected } = this.session;
+    const isOne = expected > LONGEST_OF_BATCH;
+    const fetched = kernel.queue.splice(0, isOne ? 1 : this.max);
+    const isPlain = fetched.every(({ data, files }) => data.length > 0 && files.length === 0);
+    const isTaken = isOne ? fetched.some((message) => !this.isEnd(message)) : isPlain && fetched.length > 0;
+    if (isTaken) this.expect(Math.max(...fetched.map(({ data }) => data.length)));
+    held.push(...fetched);
   }
 
   get #count(): number {
@@ -637,6 +659,7 @@ export abstract class Sending extends Operation {
 /** One message: send, sendWithFds, trySend. */
 export class Send extends Sending {
   readonly #isBroken: boolean;
+  #hasWaited = false;
 
   constructor(
     socket: SocketModel,
@@ -653,6 +676,8 @@ export class Send extends Sending {
     const { outcome } = this.ticket;
     // Descriptors are duplicated when the operation begins to wait, and may fail then.
     if (this.#isBroken && isError(outcome, 'sendmsg EBADF')) return outcome;
+    // Whether it was tried before there was room again, behind others, is for the event loop to say.
+    if (this.#hasWaited && this.#mayNotWait && isError(outcome, 'sendmsg EAGAIN')) return outcome;
     const result = this.send(this.message);
     if (result === 'sent') return { value: this.message.data.length };
     if (result !== undefined) return failed(`sendmsg ${result}`);
@@ -668,6 +693,7 @@ export class Send extends Sending {
   }
 
   override hold(): void {
+    this.#hasWaited = true;
     if (!this.#isBroken) this.held = this.message.files;
   }
 }
