@@ -36,9 +36,13 @@ function session(name: string): Block {
   return block;
 }
 
-/** What differs from time to time and from machine to machine: numbers, and the columns that are as wide as they. */
+/**
+ * What differs from time to time and from machine to machine: numbers, the columns that are as wide as they, and what
+ * Node.js 26 calls its first thread.
+ */
 function alike(text: string): string {
   return text
+    .replaceAll('node-MainThread', 'node')
     .replaceAll(/\d+/g, '0')
     .replaceAll(/ {2,}/g, ' ')
     .replaceAll(/^"?vm"?$/gm, hostname());
