@@ -14,7 +14,12 @@ const INT32_MAX = 0x7fffffff;
 export function partsOf(value: Buffers, name: string): Parts {
   if (!Array.isArray(value)) return bytesOf(value as ArrayBufferView, name);
   if (value.length >= IOV_MAX) throw outOfRange(`${name}.length`, `< ${IOV_MAX}`, value.length);
-  return value.map((part, index) => bytesOf(part, `${name}[${index}]`));
+  return eachOf(value, name, bytesOf);
+}
+
+/** What the check makes of every element, also of those that a sparse array has not, which `map` would pass over. */
+export function eachOf<T, R>(values: readonly T[], name: string, check: (value: T, name: string) => R): R[] {
+  return Array.from(values, (value, index) => check(value, `${name}[${index}]`));
 }
 
 function bytesOf(value: ArrayBufferView, name: string): Uint8Array {

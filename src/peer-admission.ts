@@ -1,5 +1,5 @@
 /** Whom a server admits, by the kernel's word for who they are. */
-import { checkInteger, checkOptions } from './arguments';
+import { checkInteger, checkOptions, eachOf } from './arguments';
 import { invalidType } from './errors';
 import { REMOTE_CREDENTIALS } from './options';
 
@@ -19,7 +19,7 @@ export function checkAllowedPeers(allow: AllowedPeers): AllowedPeers {
 function checkIds(ids: readonly number[] | undefined, name: string): readonly number[] {
   if (ids === undefined) return [];
   if (!Array.isArray(ids)) throw invalidType(name, 'an instance of Array', ids);
-  return ids.map((id, index) => checkInteger(id, `${name}[${index}]`, 0, LARGEST_ID));
+  return eachOf(ids, name, (id, each) => checkInteger(id, each, 0, LARGEST_ID));
 }
 
 export function isAllowed(fd: number, { uids = [], gids = [] }: AllowedPeers): boolean {

@@ -4,6 +4,7 @@ import {
   checkInteger,
   checkOneOf,
   checkOptions,
+  eachOf,
   flagsOf,
   type MessageOptions,
   messagesOf,
@@ -366,7 +367,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   }
 
   /**
-   * Receives the whole next message, however long, into memory of its own, with at most `maxFds`
+   * Receives the whole next message, however long, into memory that is made for it, with at most `maxFds`
    * descriptors (none by default), which are the caller's to close.
    *
    * @throws (rejects) `EOF`, `ECONNRESET`, `ENOTCONN`: see {@link receive}
@@ -583,5 +584,5 @@ function receiveMessageOptions(options: ReceiveMessageOptions | undefined) {
 function descriptorsOf(fds: readonly FdSource[]): number[] {
   if (!Array.isArray(fds)) throw invalidType('fds', 'an instance of Array', fds);
   if (fds.length > SCM_MAX_FD) throw outOfRange('fds.length', `<= ${SCM_MAX_FD}`, fds.length);
-  return fds.map((source, index) => descriptorOf(source, `fds[${index}]`));
+  return eachOf(fds, 'fds', descriptorOf);
 }

@@ -1,7 +1,7 @@
 /** Wrong arguments throw synchronously, with Node's codes, before anything happens. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FileDescriptor, SeqpacketAcceptor, SeqpacketSocket } from 'seqpacket';
+import { FileDescriptor, listen, SeqpacketAcceptor, SeqpacketSocket } from 'seqpacket';
 import { openDescriptors } from './support/descriptors.js';
 
 const buffer = Buffer.alloc(1);
@@ -19,6 +19,14 @@ const calls: [string, (socket: Any, acceptor: Any) => unknown][] = [
   [TYPE, (socket) => socket.send(new ArrayBuffer(1))],
   [TYPE, (socket) => socket.send([buffer, 'text'])],
   [RANGE, (socket) => socket.send(new Array(1024).fill(buffer))],
+  // Arrays with holes.
+  [TYPE, (socket) => socket.send(Object.assign(new Array(2), { 0: buffer }))],
+  [TYPE, (socket) => socket.receive(Object.assign(new Array(2), { 0: buffer }))],
+  [TYPE, (socket) => socket.sendMany([Object.assign(new Array(2), { 0: buffer })])],
+  [TYPE, (socket) => socket.sendMany(Object.assign(new Array(2), { 0: buffer }))],
+  [TYPE, (socket) => socket.sendWithFds(buffer, new Array(1))],
+  [TYPE, (socket) => socket.trySend(buffer, new Array(1))],
+  [TYPE, () => listen('/nonexistent/name', { allow: { uids: new Array(1) } })],
   [TYPE, (socket) => socket.send(buffer, 5)],
   [TYPE, (socket) => socket.send(buffer, null)],
   [TYPE, (socket) => socket.send(buffer, { flags: 'peek' })],
