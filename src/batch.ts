@@ -1,5 +1,5 @@
 /** What one recvmmsg(2) has received: to be taken before the next one. */
-import { type AncillaryData, decodeAncillaryData, NO_ANCILLARY_DATA } from './ancillary-data';
+import { type AncillaryData, decodeAncillaryData } from './ancillary-data';
 import { allocateMemory } from './message-memory';
 import { os } from './os';
 
@@ -53,7 +53,6 @@ export function looksLikeEnd(index: number): boolean {
 }
 
 function ancillaryDataOf(index: number): AncillaryData {
-  if (results[NUMBERS * index + DESCRIPTORS] === 0) return NO_ANCILLARY_DATA;
   os.takeBatchControl(index, results);
   return decodeAncillaryData();
 }

@@ -188,6 +188,16 @@ test('messages behind an empty one keep their descriptors', async () => {
   assert.equal(openDescriptors().size, before);
 });
 
+test('messages behind an empty one keep their credentials', async () => {
+  using ends = socketPair();
+  ends.b.setOption('passCredentials', true);
+  await ends.a.sendMany([Buffer.from('a'), Buffer.alloc(0), Buffer.from('b')]);
+  assert.deepEqual((await ends.b.receiveMany()).map(String), ['a']);
+  await assert.rejects(ends.b.receiveMany(), { code: 'EOF' });
+  const { data, credentials } = await ends.b.receiveMessage();
+  assert.deepEqual([String(data), credentials?.pid], ['b', process.pid]);
+});
+
 test('a peek takes away nothing that a batch has fetched', async () => {
   using ends = socketPair();
   await ends.a.sendMany([Buffer.alloc(0), Buffer.alloc(0), Buffer.from('x')]);
