@@ -1,4 +1,5 @@
 /** Memory for messages that are received whole: slabs, in which short ones lie one behind the other. */
+import { markAsUntransferable } from 'node:worker_threads';
 
 const SLAB_BYTES = 65_536;
 /** Longer messages get memory of their own, so that nobody keeps much of it alive with a short one. */
@@ -18,6 +19,8 @@ export function freeMemory(expected: number): Buffer {
   if (expected > LONGEST_IN_SLAB) return spareMemory(Math.min(expected, LARGEST_OFFER));
   if (slab.length - used < expected) {
     slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+    // As Node's own pool: whoever transfers one message must not take the others with it.
+    markAsUntransferable(slab.buffer);
     used = 0;
   }
   return slab.subarray(used);

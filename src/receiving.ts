@@ -83,7 +83,7 @@ export class Receiver {
     return bytes;
   }
 
-  /** Receives one message, however long, into memory of its own. */
+  /** Receives one message, however long, into memory that nobody else writes to. */
   receiveWhole(): Buffer | typeof WOULD_BLOCK {
     const held = this.#held[0];
     if (held !== undefined) {
@@ -362,7 +362,10 @@ export class ReceiveWithFds extends Receiving<ReceivedWithFds> {
 
 /** A whole message, however long, with what came with it. */
 export interface Message {
-  /** The bytes; memory of its own, which nobody else writes to. */
+  /**
+   * The bytes, which nobody else writes to. Short messages share an `ArrayBuffer`, which cannot be transferred, as
+   * those of Node's own pool: `postMessage` and byte streams that are to take it over need a copy.
+   */
   data: Buffer;
   /** The caller's to close. */
   fds: FileDescriptor[];

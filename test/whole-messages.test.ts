@@ -20,6 +20,22 @@ test('receiveMessage receives a message of any length, into memory of its own', 
   for (const [index, data] of received.entries()) assert.ok(data.equals(sent[index]!), `${lengths[index]}`);
 });
 
+test('whoever transfers a message does not take others with it', async () => {
+  using ends = socketPair();
+  await ends.a.sendMany([Buffer.from('one'), Buffer.from('two'), Buffer.from('three'), Buffer.from('four')]);
+  const [one, two] = [await ends.b.receiveMessage(), await ends.b.receiveMessage()];
+  const [three, four] = await ends.b.receiveMany();
+  for (const { buffer } of [two.data, four!]) {
+    try {
+      structuredClone(buffer, { transfer: [buffer as ArrayBuffer] });
+    } catch (error) {
+      // So newer versions of Node.js; Node.js 20 gives a copy away.
+      assert.equal((error as Error).name, 'DataCloneError');
+    }
+  }
+  assert.deepEqual([one.data, two.data, three, four].map(String), ['one', 'two', 'three', 'four']);
+});
+
 test('receiveMessage waits, is aborted, and comes to the end of file', async () => {
   using ends = socketPair();
   const controller = new AbortController();
