@@ -1,8 +1,9 @@
+import { AcceptIterator } from './accept-iterator';
 import { type Address, bindTo } from './address';
 import { checkBoolean, checkInteger, type SignalOption, signalOf } from './arguments';
 import { onAccept } from './diagnostics';
 import { checkSeqpacket, Endpoint } from './endpoint';
-import { type SeqpacketError, systemError } from './errors';
+import { systemError } from './errors';
 import type { FileDescriptor } from './file-descriptor';
 import { EAGAIN, EBADF, ECONNABORTED, SOCKET_FLAGS } from './linux';
 import { type Attempt, OperationQueue, READABLE, WOULD_BLOCK } from './operations';
@@ -168,7 +169,7 @@ export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<Seqpack
    * open.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<SeqpacketSocket> {
-    return acceptedSockets(this);
+    return new AcceptIterator(this, () => this.#session);
   }
 
   /**
@@ -244,36 +245,4 @@ export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<Seqpack
     if (this.#session === undefined) throw systemError(syscall, -EBADF);
     return this.#session;
   }
-}
-
-/** Errors after which accepting goes on once descriptors or memory are free again (accept(2)). */
-const SHORTAGES = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
-const SHORTAGE_PAUSE_MS = 100;
-const SHORTAGE_WARNING = { type: 'SeqpacketWarning', code: 'SEQPACKET_SHORTAGE' };
-
-async function* acceptedSockets(acceptor: SeqpacketAcceptor): AsyncGenerator<SeqpacketSocket, undefined> {
-  let warned = false;
-  while (acceptor.isOpen) {
-    try {
-      const socket = await acceptor.accept();
-      warned = false;
-      yield socket;
-    } catch (error) {
-      const { code, message } = error as SeqpacketError;
-      if (code === 'ECANCELED') return;
-      if (code === 'ECONNABORTED') continue;
-      if (!SHORTAGES.has(code)) throw error;
-      if (!warned) process.emitWarning(`Accepting pauses: ${message}`, SHORTAGE_WARNING);
-      warned = true;
-      await pause(acceptor);
-    }
-  }
-}
-
-/** Waits a little, without keeping a process alive that the acceptor would not. */
-function pause(acceptor: SeqpacketAcceptor): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, SHORTAGE_PAUSE_MS);
-    if (!acceptor.keepsLoopAlive) timer.unref();
-  });
 }

@@ -1,22 +1,43 @@
 /** Iterating over messages: one receive for each step, so that whoever breaks out has lost nothing. */
-import type { SeqpacketError } from './errors';
-import { type Attempt, NOT_DONE, WOULD_BLOCK } from './operations';
+import { type SeqpacketError, systemError } from './errors';
+import { EBADF } from './linux';
+import { type Attempt, NOT_DONE, type OperationQueue, WOULD_BLOCK } from './operations';
+import type { Receiver } from './receiving';
+
+/** What belongs to a socket while it is open. */
+interface Source {
+  readonly receives: OperationQueue;
+  readonly receiver: Receiver;
+}
 
 export class MessageIterator<T> implements AsyncIterableIterator<T> {
-  readonly #step: (iterator: MessageIterator<T>) => Promise<IteratorResult<T, undefined>>;
   #isOver = false;
 
-  constructor(step: (iterator: MessageIterator<T>) => Promise<IteratorResult<T, undefined>>) {
-    this.#step = step;
-  }
+  /** @param receive makes what receives one message */
+  constructor(
+    private readonly source: () => Source | undefined,
+    private readonly receive: (receiver: Receiver) => Attempt<T>,
+    private readonly signal?: AbortSignal,
+  ) {}
 
   next(): Promise<IteratorResult<T, undefined>> {
-    return this.#isOver ? Promise.resolve(over()) : this.#step(this);
+    if (this.#isOver) return Promise.resolve(over());
+    const source = this.source();
+    if (source === undefined) {
+      this.end();
+      return Promise.reject(systemError('recvmsg', -EBADF));
+    }
+    return source.receives.run(new IteratorStep(this, this.receive(source.receiver)), this.signal);
   }
 
-  /** The socket stays open, and the next receive gets the next message. */
+  /**
+   * Steps that wait are over, too. The socket stays open, and the next receive gets the next message.
+   */
   async return(): Promise<IteratorResult<T, undefined>> {
     this.end();
+    const isStep = (attempt: Attempt<unknown>) =>
+      attempt instanceof IteratorStep && attempt.iterator === this;
+    this.source()?.receives.finish(isStep, over());
     return over();
   }
 
@@ -35,9 +56,9 @@ function over(): IteratorReturnResult<undefined> {
 }
 
 /** A receive as a step of an iterator: the end of file is its end, and so is any error. */
-export class IteratorStep<T> implements Attempt<IteratorResult<T, undefined>> {
+class IteratorStep<T> implements Attempt<IteratorResult<T, undefined>> {
   constructor(
-    private readonly iterator: MessageIterator<T>,
+    readonly iterator: MessageIterator<T>,
     private readonly receive: Attempt<T>,
   ) {}
 

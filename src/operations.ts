@@ -226,6 +226,15 @@ export class OperationQueue {
     }
   }
 
+  /** Ends those that wait and are over, without having been done, with this result. */
+  finish(isOver: (attempt: Attempt<unknown>) => boolean, result: unknown): void {
+    for (let each = this.#first; each !== undefined; each = each.next) {
+      if (!isOver(each.attempt)) continue;
+      this.leave(each);
+      each.resolve(result);
+    }
+  }
+
   #append(operation: Operation): void {
     operation.previous = this.#last;
     if (this.#last === undefined) this.#first = operation;

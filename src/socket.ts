@@ -32,8 +32,8 @@ import {
   SHUT_WR,
   SOCKET_TYPE,
 } from './linux';
-import { IteratorStep, MessageIterator } from './message-iterator';
-import { type Attempt, OperationQueue, READABLE, WOULD_BLOCK, WRITABLE } from './operations';
+import { MessageIterator } from './message-iterator';
+import { OperationQueue, READABLE, WOULD_BLOCK, WRITABLE } from './operations';
 import {
   DEBUG,
   getOption,
@@ -179,6 +179,8 @@ const OPTIONS = {
 } as const;
 
 const HOW = { receive: SHUT_RD, send: SHUT_WR, both: SHUT_RDWR } as const;
+
+const receiveData = (receiver: Receiver) => new ReceiveData(receiver);
 
 /** Makes a socket of an accepted descriptor; for the acceptor. */
 export let acceptedSocket: (fd: number, localPath: string | Buffer) => SeqpacketSocket;
@@ -385,23 +387,16 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    */
   messages(options?: ReceiveMessageOptions): AsyncIterableIterator<Message> {
     const { maxFds, signal } = receiveMessageOptions(options);
-    return this.#iterator((receiver) => new ReceiveMessage(receiver, maxFds), signal);
+    return new MessageIterator(
+      () => this.#session,
+      (receiver) => new ReceiveMessage(receiver, maxFds),
+      signal,
+    );
   }
 
   /** The data of the messages as they come; see {@link messages}. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
-    return this.#iterator((receiver) => new ReceiveData(receiver));
-  }
-
-  #iterator<T>(receive: (receiver: Receiver) => Attempt<T>, signal?: AbortSignal): MessageIterator<T> {
-    return new MessageIterator((iterator) => {
-      const session = this.#session;
-      if (session !== undefined) {
-        return session.receives.run(new IteratorStep(iterator, receive(session.receiver)), signal);
-      }
-      iterator.end();
-      return this.#closed('recvmsg');
-    });
+    return new MessageIterator(() => this.#session, receiveData);
   }
 
   /**

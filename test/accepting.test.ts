@@ -52,6 +52,22 @@ test('a client that came, sent and went before it was accepted is received whole
   await assert.rejects(receiveText(server), { code: 'EOF' });
 });
 
+test('return() ends the steps of an iterator that wait, and the next client is not theirs', async () => {
+  const path = scratchPath();
+  using acceptor = listeningAt(path);
+  const iterator = acceptor[Symbol.asyncIterator]();
+  const steps = [iterator.next(), iterator.next()];
+  const done = { done: true, value: undefined };
+  assert.deepEqual(await iterator.return?.(), done);
+  assert.deepEqual(await Promise.all(steps), [done, done]);
+  using client = new SeqpacketSocket();
+  await client.connect(path);
+  using server = await acceptor.accept();
+  await server.send(Buffer.from('welcome'));
+  assert.equal(await receiveText(client), 'welcome');
+  assert.deepEqual(await iterator.next(), done);
+});
+
 test('the backlog can be changed while it listens', async () => {
   using acceptor = listeningAt(scratchPath(), 1);
   acceptor.listen(5);

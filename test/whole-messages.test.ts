@@ -1,7 +1,8 @@
 /** receiveMessage, messages() and iteration: whole messages, however long. */
 import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
 import { test } from 'node:test';
-import { MessageFlag } from 'seqpacket';
+import { MessageFlag, type SeqpacketSocket } from 'seqpacket';
 import { openDescriptors } from './support/descriptors.js';
 import { receiveText, socketPair } from './support/sockets.js';
 
@@ -174,3 +175,48 @@ test('a long message does not keep short ones in memory, nor they it', async () 
   assert.ok(short.buffer.byteLength <= 65_536);
   assert.notEqual(short.buffer, long.buffer);
 });
+
+test('return() ends the steps of its iterator that wait, and they take no message', async () => {
+  using ends = socketPair();
+  const [iterator, other] = [ends.b.messages(), ends.b.messages()];
+  const steps = [iterator.next(), iterator.next()];
+  const others = other.next();
+  const last = iterator.next();
+  const done = { done: true, value: undefined };
+  assert.deepEqual(await iterator.return?.(), done);
+  assert.deepEqual(await Promise.all([...steps, last]), [done, done, done]);
+  await ends.a.sendMany([Buffer.from('one'), Buffer.from('two')]);
+  assert.equal(String((await others).value?.data), 'one');
+  assert.equal(await receiveText(ends.b), 'two');
+  assert.deepEqual(await iterator.next(), done);
+});
+
+for (const [name, cancel] of [
+  [
+    'ReadableStream',
+    async (socket: SeqpacketSocket) => {
+      const reader = ReadableStream.from(socket).getReader();
+      const read = reader.read();
+      await new Promise(setImmediate);
+      await reader.cancel();
+      await read;
+    },
+  ],
+  [
+    'Readable',
+    async (socket: SeqpacketSocket) => {
+      const readable = Readable.from(socket).resume();
+      await new Promise(setImmediate);
+      readable.destroy();
+      await new Promise((resolve) => readable.on('close', resolve));
+    },
+  ],
+] as const) {
+  test(`a ${name} made of a socket takes no message once it was cancelled`, async () => {
+    using ends = socketPair();
+    await cancel(ends.b);
+    await ends.a.send(Buffer.from('one'));
+    await new Promise(setImmediate);
+    assert.equal(await receiveText(ends.b), 'one');
+  });
+}
