@@ -1,6 +1,6 @@
 /** Names of sockets, and sockaddr_un (unix(7)). */
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, linkSync, lstatSync, openSync, unlinkSync } from 'node:fs';
+import { closeSync, constants, linkSync, lstatSync, openSync, readlinkSync, unlinkSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { types } from 'node:util';
 import { invalidType, invalidValue, outOfRange } from './errors';
@@ -40,6 +40,15 @@ export function parseAddress(path: SocketPath, name = 'path'): Address {
     );
   }
   return { given: textOrBytes(bytes), bytes, isAbstract };
+}
+
+/** The same name, which stays right if the working directory changes. */
+export function absolute(address: Address): Address {
+  const { bytes, isAbstract } = address;
+  if (isAbstract || bytes[0] === SLASH) return address;
+  // Not `process.cwd()`, which is text also where the name of the directory is not.
+  const directory = readlinkSync('/proc/self/cwd', { encoding: 'buffer' });
+  return { ...address, bytes: Buffer.concat([directory, Buffer.from('/'), bytes]) };
 }
 
 function pathBytes(path: SocketPath, name: string): Uint8Array {

@@ -1,5 +1,5 @@
 /** Connecting, which on a full backlog means trying again: Linux gives no sign of room (unix(7)). */
-import { type Address, addressBuffer, connectTo } from './address';
+import { type Address, absolute, addressBuffer, connectTo } from './address';
 import { systemError } from './errors';
 import { EAGAIN, EISCONN } from './linux';
 import { type Attempt, OperationQueue, type Waker, WOULD_BLOCK, WRITABLE } from './operations';
@@ -7,7 +7,7 @@ import { os } from './os';
 
 export class Connect implements Attempt<void> {
   readonly #fd: number;
-  readonly #address: Address;
+  #address: Address;
   readonly #onConnected: () => void;
 
   constructor(fd: number, address: Address, onConnected: () => void) {
@@ -26,6 +26,10 @@ export class Connect implements Attempt<void> {
     }
     if (result < 0) throw this.failure(result);
     this.#onConnected();
+  }
+
+  hold(): void {
+    this.#address = absolute(this.#address);
   }
 
   failure(errno: number): Error {

@@ -15,12 +15,10 @@ import {
   readFileSync,
   unlinkSync,
 } from 'node:fs';
-import { type Address, bindTo, connectTo, directoryOf } from './address';
+import { type Address, absolute, bindTo, connectTo, directoryOf } from './address';
 import { systemError } from './errors';
 import { AF_UNIX, EADDRINUSE, ECONNREFUSED, LOCK_EX, LOCK_NB, SOCKET_TYPE } from './linux';
 import { os } from './os';
-
-const SLASH = 0x2f;
 
 export interface SocketFileOptions {
   /** The permissions of the file, exactly; without them the umask decides. */
@@ -36,9 +34,7 @@ export class SocketFile {
   readonly #inode: bigint;
 
   private constructor(address: Address) {
-    // An absolute path, which stays right if the working directory changes.
-    const { bytes } = address;
-    this.#path = bytes[0] === SLASH ? bytes : Buffer.concat([Buffer.from(`${process.cwd()}/`), bytes]);
+    this.#path = absolute(address).bytes;
     const { dev, ino } = lstatSync(this.#path, { bigint: true });
     this.#device = dev;
     this.#inode = ino;

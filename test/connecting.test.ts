@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { dirname } from 'node:path';
 import { test } from 'node:test';
 import { SeqpacketSocket } from 'seqpacket';
 import { scratchPath } from './support/scratch.js';
@@ -92,6 +93,22 @@ test('a full backlog is waited out, and never looks like a refusal', async () =>
   for (let i = 0; i < queued.length; i++) (await acceptor.accept()).close();
   await connected;
   for (const each of queued) each.close();
+});
+
+test('a full backlog is waited out also where the working directory changes meanwhile', async () => {
+  const path = scratchPath();
+  using acceptor = listeningAt(path, 0);
+  const queued = await fillBacklog(path);
+  const before = process.cwd();
+  process.chdir(dirname(path));
+  using client = new SeqpacketSocket();
+  const connected = client.connect('socket');
+  process.chdir(before);
+  assert.equal(await settlesSoon(connected), false);
+  const servers = await Promise.all(queued.map(() => acceptor.accept()));
+  await connected;
+  assert.equal(client.remotePath, 'socket');
+  for (const each of [...queued, ...servers]) each.close();
 });
 
 test('a connect that waits for the backlog is refused when the listener closes', async () => {

@@ -4,9 +4,11 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
+  closeSync,
   existsSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -252,6 +254,24 @@ test('close removes the file wherever the working directory is by then', () => {
   assert.equal(existsSync(path), true);
   acceptor.close();
   assert.equal(existsSync(path), false);
+});
+
+test('the working directory may have a name that is not UTF-8', () => {
+  const directory = Buffer.concat([Buffer.from(`${scratchDirectory()}/`), Buffer.of(0xe9)]);
+  mkdirSync(directory);
+  const fd = openSync(directory, 'r');
+  const before = process.cwd();
+  process.chdir(`/proc/self/fd/${fd}`);
+  try {
+    using acceptor = listen('socket');
+    assert.equal(acceptor.localPath, 'socket');
+    assert.deepEqual(readdirSync('.'), ['socket']);
+    acceptor.close();
+    assert.deepEqual(readdirSync('.'), []);
+  } finally {
+    process.chdir(before);
+    closeSync(fd);
+  }
 });
 
 test('close leaves a file that is no longer its own', () => {
