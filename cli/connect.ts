@@ -27,8 +27,11 @@ export async function runConnect(
   options: TalkOptions,
 ): Promise<number | undefined> {
   const patience = new Patience(options.timeout);
-  const given = options.message !== undefined ? new GivenMessages(options.message, framing) : undefined;
-  const received = await ReceivedDescriptors.create(options);
+  const given =
+    options.message !== undefined
+      ? new GivenMessages(options.message, framing, options.sendEmpty === true)
+      : undefined;
+  const received = await ReceivedDescriptors.create(options, patience);
   const socket = await connected(address, patience);
   if (socket === undefined) return undefined;
   const prompt = given === undefined && isInteractive() ? new PromptedLines() : undefined;

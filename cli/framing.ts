@@ -48,23 +48,27 @@ export class Framing {
     readonly keepsDelimiter = false,
   ) {}
 
-  /** @throws {Failure} if it is no such line */
-  decode(line: Buffer): Outgoing {
-    switch (this.coding) {
-      case 'text':
-        return { data: this.keepsDelimiter ? Buffer.concat([line, this.delimiter]) : line, fds: [] };
-      case 'hex':
-        return { data: fromHex(String(line)), fds: [] };
-      case 'base64':
-        return { data: fromBase64(String(line)), fds: [] };
-      case 'json':
-        return fromJson(String(line));
-    }
+  /**
+   * The message that a line stands for; undefined for an empty line, which is an empty message only for those who
+   * say so, and nothing at all in JSON.
+   *
+   * @throws {Failure} if it is no such line
+   */
+  decode(line: Buffer, sendEmpty: boolean): Outgoing | undefined {
+    if (this.coding === 'json') return String(line).trim() === '' ? undefined : fromJson(String(line));
+    const data = this.#bytesOf(line, this.coding);
+    return data.length > 0 || sendEmpty ? { data, fds: [] } : undefined;
   }
 
-  /** An empty line is an empty message only for those who say so, and nothing at all in JSON. */
-  isMessage(line: Buffer, sendEmpty: boolean): boolean {
-    return line.length > 0 || (sendEmpty && this.coding !== 'json');
+  #bytesOf(line: Buffer, coding: 'text' | 'hex' | 'base64'): Buffer {
+    switch (coding) {
+      case 'text':
+        return this.keepsDelimiter ? Buffer.concat([line, this.delimiter]) : line;
+      case 'hex':
+        return fromHex(String(line));
+      case 'base64':
+        return fromBase64(String(line));
+    }
   }
 
   encode(incoming: Incoming): Buffer {

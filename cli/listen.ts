@@ -7,11 +7,11 @@ import { EXIT } from './exit-codes.js';
 import { cannotListen, codeOf, Failure, reasonOf } from './failure.js';
 import type { Framing, Outgoing } from './framing.js';
 import { PromptedLines } from './input.js';
-import { GivenMessages, InputMessages, type OutgoingSource } from './outgoing.js';
+import { GivenMessages, givenMessages, InputMessages, type OutgoingSource } from './outgoing.js';
 import { Patience } from './patience.js';
 import { Presentation, peerOf } from './presentation.js';
 import { ReceivedDescriptors } from './received-descriptors.js';
-import { type ExecAs, serveByCommand } from './serving.js';
+import { type ExecAs, type Service, serveByCommand } from './serving.js';
 import { onStop, stopped } from './stopping.js';
 import { isInteractive, tell, tellFailure } from './terminal.js';
 
@@ -58,12 +58,13 @@ function listening(path: string, address: string, { mode, exec, execAs }: Listen
 async function nextClient(
   acceptor: SeqpacketAcceptor,
   patience: Patience,
+  waitingFor = 'no client came',
 ): Promise<SeqpacketSocket | undefined> {
   try {
     return await acceptor.accept({ signal: patience.signal });
   } catch (error) {
     if (stopped.aborted) return undefined;
-    patience.check('no client came');
+    patience.check(waitingFor);
     throw error;
   }
 }
@@ -73,9 +74,12 @@ async function talkToOne(
   framing: Framing,
   options: ListenOptions,
 ): Promise<void> {
-  const given = options.message !== undefined ? new GivenMessages(options.message, framing) : undefined;
-  const received = await ReceivedDescriptors.create(options);
+  const given =
+    options.message !== undefined
+      ? new GivenMessages(options.message, framing, options.sendEmpty === true)
+      : undefined;
   const patience = new Patience(options.timeout);
+  const received = await ReceivedDescriptors.create(options, patience);
   try {
     if (framing.coding === 'json') acceptor.setOption('passCredentials', true);
     const socket = await nextClient(acceptor, patience);
@@ -107,39 +111,40 @@ async function serveAll(
   options: ListenOptions,
   command: string,
 ): Promise<void> {
-  const { keep, execAs } = options;
+  const { keep, execAs, sendEmpty = false } = options;
   const services = new Set<Promise<void>>();
   const patience = new Patience(options.timeout);
-  for (let number = 1; ; number++) {
-    const socket = await nextClient(acceptor, patience);
-    if (socket === undefined) break;
-    patience.touch();
-    if (!keep) {
-      patience.end();
-      acceptor.close();
+  const service: Service = { command, as: execAs, framing, sendEmpty, patience };
+  const quiet = 'nothing was sent or received';
+  try {
+    for (let number = 1; ; number++) {
+      const socket = await nextClient(acceptor, patience, number === 1 ? undefined : quiet);
+      if (socket === undefined) break;
+      patience.touch();
+      if (!keep) acceptor.close();
+      const presentation = new Presentation(framing, options.verbose === true, keep === true, undefined);
+      const serving = serveByCommand(socket, number, service, presentation);
+      // What goes over a socket that the command has is not seen here.
+      const served = execAs === 'lines' ? serving : patience.during(serving);
+      if (!keep) {
+        await served;
+        patience.check(quiet);
+        return;
+      }
+      const watched = served.catch((error) => tellFailure(`#${number} ${reasonOf(error)}`));
+      services.add(watched);
+      watched.finally(() => services.delete(watched));
     }
-    const presentation = new Presentation(framing, options.verbose === true, keep === true, undefined);
-    const service = serveByCommand(
-      socket,
-      number,
-      command,
-      execAs,
-      framing,
-      options.sendEmpty === true,
-      presentation,
-    );
-    if (!keep) return service;
-    const watched = service.catch((error) => tellFailure(`#${number} ${reasonOf(error)}`));
-    services.add(watched);
-    watched.finally(() => services.delete(watched));
+  } finally {
+    patience.end();
+    await Promise.all(services);
   }
-  await Promise.all(services);
 }
 
 /** Many clients at once: what one sends is shown, what is typed goes to all. */
 class Gathering {
   readonly #clients = new Map<number, Conversation>();
-  readonly #given: Outgoing[] | undefined;
+  #given: Outgoing[] | undefined;
   readonly #acceptor: SeqpacketAcceptor;
   readonly #framing: Framing;
   readonly #options: ListenOptions;
@@ -151,14 +156,14 @@ class Gathering {
     this.#framing = framing;
     this.#options = options;
     const { message } = options;
-    this.#given = message?.map((text) => framing.decode(Buffer.from(text)));
+    if (message !== undefined) this.#given = givenMessages(message, framing, options.sendEmpty === true);
   }
 
   async run(): Promise<void> {
     const options = this.#options;
     const framing = this.#framing;
-    const received = await ReceivedDescriptors.create(options);
     const patience = new Patience(options.timeout);
+    const received = await ReceivedDescriptors.create(options, patience);
     const prompt = this.#given === undefined && isInteractive() ? new PromptedLines() : undefined;
     const presentation = new Presentation(
       framing,
@@ -170,42 +175,45 @@ class Gathering {
     const input =
       this.#given === undefined ? new InputMessages(framing, options.sendEmpty === true, prompt) : undefined;
 
-    let failure: unknown;
-    const end = (error?: unknown) => {
-      failure ??= error;
-      input?.close();
-      this.#acceptor.close();
-      for (const { socket } of this.#clients.values()) socket.close();
-      this.#someoneCame();
-    };
-    onStop(() => end());
-    patience.signal.addEventListener('abort', () => end(), { once: true });
-    const distributing = input === undefined ? undefined : this.#distribute(input, presentation).catch(end);
+    try {
+      let failure: unknown;
+      const end = (error?: unknown) => {
+        failure ??= error;
+        input?.close();
+        this.#acceptor.close();
+        for (const { socket } of this.#clients.values()) socket.close();
+        this.#someoneCame();
+      };
+      onStop(() => end());
+      patience.signal.addEventListener('abort', () => end(), { once: true });
+      const distributing = input === undefined ? undefined : this.#distribute(input, presentation).catch(end);
 
-    const serving = new Set<Promise<void>>();
-    let number = 0;
-    for await (const socket of this.#acceptor) {
-      patience.touch();
-      const conversation = new Conversation(
-        socket,
-        ++number,
-        presentation,
-        patience,
-        received,
-        options.fd ?? [],
-      );
-      const served = this.#serve(conversation, presentation);
-      serving.add(served);
-      served.finally(() => serving.delete(served));
+      const serving = new Set<Promise<void>>();
+      let number = 0;
+      for await (const socket of this.#acceptor) {
+        patience.touch();
+        const conversation = new Conversation(
+          socket,
+          ++number,
+          presentation,
+          patience,
+          received,
+          options.fd ?? [],
+        );
+        const served = this.#serve(conversation, presentation);
+        serving.add(served);
+        served.finally(() => serving.delete(served));
+      }
+      await Promise.all(serving);
+      end();
+      await distributing;
+      if (stopped.aborted) return;
+      patience.check('nothing was sent or received');
+      if (failure !== undefined) throw failure;
+      await received.finished();
+    } finally {
+      patience.end();
     }
-    await Promise.all(serving);
-    end();
-    await distributing;
-    patience.end();
-    if (stopped.aborted) return;
-    patience.check('nothing was sent or received');
-    if (failure !== undefined) throw failure;
-    await received.finished();
   }
 
   async #serve(client: Conversation, presentation: Presentation): Promise<void> {

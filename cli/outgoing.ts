@@ -19,18 +19,26 @@ export interface OutgoingSource {
   close(): void;
 }
 
+/** The messages of the command line; throws if one of them is none. */
+export function givenMessages(texts: readonly string[], framing: Framing, sendEmpty: boolean): Outgoing[] {
+  return texts.flatMap((text, index) => {
+    const place = `--message ${index + 1}`;
+    try {
+      const message = framing.decode(Buffer.from(text), sendEmpty);
+      if (message === undefined) tellOfEmpty(place);
+      return message ?? [];
+    } catch (error) {
+      throw new Failure(`${place}: ${reasonOf(error)}`);
+    }
+  });
+}
+
 export class GivenMessages implements OutgoingSource {
   #messages: Outgoing[];
   #index = 0;
 
-  constructor(texts: readonly string[], framing: Framing) {
-    this.#messages = texts.map((text, index) => {
-      try {
-        return framing.decode(Buffer.from(text));
-      } catch (error) {
-        throw new Failure(`--message ${index + 1}: ${reasonOf(error)}`);
-      }
-    });
+  constructor(texts: readonly string[], framing: Framing, sendEmpty: boolean) {
+    this.#messages = givenMessages(texts, framing, sendEmpty);
   }
 
   get place(): string {
@@ -66,12 +74,10 @@ export class InputMessages implements OutgoingSource {
     for (;;) {
       const line = await this.#lines.next();
       if (line === undefined) return undefined;
-      if (!this.framing.isMessage(line, this.sendEmpty)) {
-        this.#tellOfEmptyLine();
-        continue;
-      }
       try {
-        return this.framing.decode(line);
+        const message = this.framing.decode(line, this.sendEmpty);
+        if (message !== undefined) return message;
+        this.#tellOfEmptyLine();
       } catch (error) {
         if (!(error instanceof Failure)) throw error;
         if (this.prompt === undefined) throw new Failure(`${this.place}: ${error.message}`);
@@ -87,8 +93,12 @@ export class InputMessages implements OutgoingSource {
   #tellOfEmptyLine(): void {
     if (this.#hasTold || this.prompt !== undefined || this.framing.coding === 'json') return;
     this.#hasTold = true;
-    tell(
-      `${this.place} is empty and not sent: many peers take an empty message for the end (--send-empty sends it)`,
-    );
+    tellOfEmpty(this.place);
   }
+}
+
+function tellOfEmpty(place: string): void {
+  tell(
+    `${place} is empty and not sent: many peers take an empty message for the end (--send-empty sends it)`,
+  );
 }

@@ -5,14 +5,15 @@ import { onStop } from './stopping.js';
 
 export class Patience {
   readonly #controller = new AbortController();
-  readonly #timer: NodeJS.Timeout | undefined;
   readonly #seconds: number | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #unseen = 0;
   #ranOut = false;
 
   /** @param seconds without end if undefined */
   constructor(seconds: number | undefined) {
     this.#seconds = seconds;
-    if (seconds !== undefined) this.#timer = setTimeout(() => this.#expire(), seconds * 1000);
+    this.#arm();
     onStop(() => this.end());
   }
 
@@ -26,6 +27,19 @@ export class Patience {
     if (!this.signal.aborted) this.#timer?.refresh();
   }
 
+  /** Does not count the time of work that nobody can look into. */
+  async during<T>(work: Promise<T>): Promise<T> {
+    this.#unseen++;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    try {
+      return await work;
+    } finally {
+      this.#unseen--;
+      this.#arm();
+    }
+  }
+
   /** Throws if it was impatience that ended what was going on. */
   check(waitingFor: string): void {
     if (!this.#ranOut) return;
@@ -35,6 +49,11 @@ export class Patience {
   end(): void {
     clearTimeout(this.#timer);
     this.#controller.abort();
+  }
+
+  #arm(): void {
+    if (this.#seconds === undefined || this.#unseen > 0 || this.signal.aborted) return;
+    this.#timer = setTimeout(() => this.#expire(), this.#seconds * 1000);
   }
 
   #expire(): void {

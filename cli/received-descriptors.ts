@@ -10,7 +10,8 @@ import { type Description, inWords } from './descriptors.js';
 import { cannotOpen, Failure, reasonOf } from './failure.js';
 import type { Incoming } from './framing.js';
 import { stdout } from './output.js';
-import { onStop, stopped } from './stopping.js';
+import type { Patience } from './patience.js';
+import { stopped } from './stopping.js';
 import { tell, tellFailure } from './terminal.js';
 
 export interface DescriptorOptions {
@@ -23,21 +24,23 @@ export interface DescriptorOptions {
 export class ReceivedDescriptors {
   failed = false;
   readonly #options: DescriptorOptions;
+  readonly #patience: Patience;
   readonly #copies = new Set<Promise<void>>();
   #messages = 0;
 
-  constructor(options: DescriptorOptions) {
+  private constructor(options: DescriptorOptions, patience: Patience) {
     this.#options = options;
+    this.#patience = patience;
   }
 
-  static async create(options: DescriptorOptions): Promise<ReceivedDescriptors> {
+  static async create(options: DescriptorOptions, patience: Patience): Promise<ReceivedDescriptors> {
     const { saveFds } = options;
     if (saveFds !== undefined) {
       await mkdir(saveFds, { recursive: true }).catch((error) => {
         throw cannotOpen(saveFds, error);
       });
     }
-    return new ReceivedDescriptors(options);
+    return new ReceivedDescriptors(options, patience);
   }
 
   /** Takes over the descriptors of a message. */
@@ -66,21 +69,29 @@ export class ReceivedDescriptors {
   /** Waits for what is still being saved. */
   async finished(): Promise<void> {
     await Promise.all(this.#copies);
+    if (stopped.aborted) return;
+    this.#patience.check('nothing came from a descriptor');
     if (this.failed) throw new Failure('not everything that was received could be saved');
   }
 
   async #copy(fd: FileDescriptor, what: Description, name: string, to: Writable | string): Promise<void> {
     const source = sourceOf(fd, what);
-    const abort = () => source.destroy();
-    onStop(abort);
+    const patience = this.#patience;
+    const { signal } = patience;
+    const watched = async function* (pieces: AsyncIterable<Buffer>) {
+      for await (const piece of pieces) {
+        patience.touch();
+        yield piece;
+      }
+    };
     try {
-      if (typeof to === 'string') await pipeline(source, createWriteStream(to));
+      if (typeof to === 'string') await pipeline(source, watched, createWriteStream(to), { signal });
       else {
         await stdout.flushed();
-        await pipeline(source, to, { end: false });
+        await pipeline(source, watched, to, { end: false, signal });
       }
     } catch (error) {
-      if (stopped.aborted) return;
+      if (signal.aborted) return;
       this.failed = true;
       tellFailure(`descriptor ${name}, ${inWords(what)}: ${reasonOf(error)}`);
     }

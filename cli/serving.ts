@@ -8,9 +8,9 @@ import { drained } from './draining.js';
 import { codeOf, Failure } from './failure.js';
 import type { Framing } from './framing.js';
 import { StreamLines } from './input.js';
+import type { Patience } from './patience.js';
 import { type Presentation, peerOf } from './presentation.js';
 import { PeerHasClosed, sendOutgoing } from './sending.js';
-import { offStop, onStop, stopped } from './stopping.js';
 import { tell } from './terminal.js';
 
 export const EXEC_AS = ['lines', 'fd', 'stdio'] as const;
@@ -27,15 +27,24 @@ const SHELL = '/bin/sh';
  */
 const AS_DESCRIPTOR_3 = `exec 3<&0 </dev/null; export LISTEN_PID=$$; exec ${SHELL} -c "$1"`;
 
+/** How clients are served. */
+export interface Service {
+  command: string;
+  as: ExecAs;
+  framing: Framing;
+  /** Whether empty lines of the command's output are empty messages. */
+  sendEmpty: boolean;
+  /** When it has run out, the command is ended. */
+  patience: Patience;
+}
+
 export async function serveByCommand(
   socket: SeqpacketSocket,
   number: number,
-  command: string,
-  as: ExecAs,
-  framing: Framing,
-  sendEmpty: boolean,
+  service: Service,
   presentation: Presentation,
 ): Promise<void> {
+  const { command, as, patience } = service;
   const peer = peerOf(socket);
   presentation.opened(number, peer);
   const env: NodeJS.ProcessEnv = { ...process.env, SEQPACKET_CONNECTION: String(number) };
@@ -49,14 +58,16 @@ export async function serveByCommand(
   const kill = () => child?.kill();
   try {
     child = as === 'lines' ? bridgedChild(command, env) : inheritingChild(socket, command, as, env);
-    onStop(kill);
+    patience.signal.addEventListener('abort', kill, { once: true });
+    if (patience.signal.aborted) kill();
     const ended = exitOf(child);
-    if (as === 'lines') await bridge(socket, child, ended, framing, sendEmpty);
+    if (as === 'lines') await bridge(socket, child, ended, service);
     const status = await ended;
     presentation.closed(number);
-    if (status !== undefined && !stopped.aborted) throw new Failure(`the command ended with ${status}`);
+    if (status !== undefined && !patience.signal.aborted)
+      throw new Failure(`the command ended with ${status}`);
   } finally {
-    offStop(kill);
+    patience.signal.removeEventListener('abort', kill);
     socket.close();
   }
 }
@@ -99,24 +110,24 @@ async function bridge(
   socket: SeqpacketSocket,
   child: ChildProcess,
   ended: Promise<unknown>,
-  framing: Framing,
-  sendEmpty: boolean,
+  service: Service,
 ): Promise<void> {
   const { stdin, stdout } = child as ChildProcess & { stdin: Writable; stdout: Readable };
   stdin.on('error', () => {});
-  const feeding = feed(socket, stdin, framing);
+  const feeding = feed(socket, stdin, service);
   // It is awaited below; until then, nobody is to be served any more if it fails.
   feeding.catch(() => socket.close());
-  await answer(socket, stdout, framing, sendEmpty);
+  await answer(socket, stdout, service);
   await ended;
   // Whoever is served by a command is served as long as it runs.
   socket.close();
   await feeding;
 }
 
-async function feed(socket: SeqpacketSocket, stdin: Writable, framing: Framing): Promise<void> {
+async function feed(socket: SeqpacketSocket, stdin: Writable, { framing, patience }: Service): Promise<void> {
   try {
     for await (const message of socket.messages({ maxFds: 0 })) {
+      patience.touch();
       if (message.controlTruncated) tell('descriptors were closed: --exec-as fd lets a command receive them');
       if (stdin.destroyed) {
         // The command has closed its input: as a peer that shuts down receiving.
@@ -136,13 +147,14 @@ async function feed(socket: SeqpacketSocket, stdin: Writable, framing: Framing):
 async function answer(
   socket: SeqpacketSocket,
   stdout: Readable,
-  framing: Framing,
-  sendEmpty: boolean,
+  { framing, sendEmpty, patience }: Service,
 ): Promise<void> {
   const lines = new StreamLines(stdout, framing.delimiter);
   try {
     for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
-      if (framing.isMessage(line, sendEmpty)) await sendOutgoing(socket, framing.decode(line));
+      const message = framing.decode(line, sendEmpty);
+      if (message !== undefined) await sendOutgoing(socket, message);
+      patience.touch();
     }
     if (socket.isOpen) socket.shutdown('send');
   } catch (error) {

@@ -1,6 +1,6 @@
 /** Descriptors that the command passes, and that are passed to it. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect as connectTcp, createServer } from 'node:net';
@@ -64,6 +64,7 @@ test('what cannot be passed is told in one line', TIMEOUT, async (t) => {
   const path = scratchPath();
   for (const [fd, reason] of [
     ['/nonexistent', /--message 1 was not sent: cannot open \/nonexistent: ENOENT/],
+    ['4294967296', /--message 1 was not sent: no such descriptor among 4294967296: open it in the shell/],
     ['999', /--message 1 was not sent: no such descriptor among 999: open it in the shell/],
   ] as const) {
     const acceptor = closing(t, listen(path));
@@ -132,6 +133,24 @@ test('a pipe is saved until its end', TIMEOUT, async (t) => {
   spawn('bash', ['-c', script, process.execPath, COMMAND], { stdio: 'ignore' });
   await cli.done();
   assert.equal(readFileSync(`${kept}/1-0`, 'utf8'), 'first\nlast\n');
+});
+
+test('a pipe that stays silent is waited for as long as --timeout has it', TIMEOUT, async (t) => {
+  for (const options of [['--print-fds'], ['--save-fds', scratchDirectory()]]) {
+    const path = scratchPath();
+    const fifo = scratchPath('fifo');
+    execFileSync('mkfifo', [fifo]);
+    const cli = await listening(t, [path, ...options, '--timeout', '0.3']);
+    // Who opens it so could write into it, and so could those who receive it.
+    const pipe = openSync(fifo, 'r+');
+    const socket = closing(t, await connect(path));
+    await socket.sendWithFds(Buffer.from('pipe'), [pipe]);
+    closeSync(pipe);
+    socket.close();
+    const { code, stderr } = await cli.ended;
+    assert.match(stderr, /^seqpacket: timeout: /m);
+    assert.equal(code, 124);
+  }
 });
 
 test('listen hands its descriptors to each client', TIMEOUT, async (t) => {

@@ -52,6 +52,42 @@ describe('--exec', TIMEOUT, () => {
     assert.match((await cli.ended).stderr, /signal SIGPIPE|exit code 1/);
   });
 
+  it('gives up when nothing was sent or received for --timeout, and not before', async (t) => {
+    const path = scratchPath();
+    const cli = await listening(t, [path, '--keep', '--exec', 'cat', '--timeout', '1']);
+    const socket = closing(t, await connect(path));
+    for (let i = 0; i < 8; i++) {
+      await socket.send(Buffer.from(`${i}`));
+      assert.equal(await text(socket), `${i}`);
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
+    await assert.rejects(socket.receiveMessage(), { code: 'EOF' });
+    const { code, stderr } = await cli.ended;
+    assert.match(stderr, /^seqpacket: timeout: nothing was sent or received for 1 s/m);
+    assert.equal(code, 124);
+  });
+
+  it('gives up on its only client, too', async (t) => {
+    const path = scratchPath();
+    const cli = await listening(t, [path, '--exec', 'exec sleep 60', '--timeout', '0.3']);
+    const socket = closing(t, await connect(path));
+    await assert.rejects(socket.receiveMessage(), { code: 'EOF' });
+    const { code, stderr } = await cli.ended;
+    assert.match(stderr, /^seqpacket: timeout: nothing was sent or received for 0.3 s/m);
+    assert.equal(code, 124);
+  });
+
+  it('does not give up on a command that has the socket itself', async (t) => {
+    const path = scratchPath();
+    const command = 'sleep 1; exec cat';
+    const cli = await listening(t, [path, '--exec', command, '--exec-as', 'stdio', '--timeout', '0.3']);
+    const socket = closing(t, await connect(path));
+    await socket.send(Buffer.from('still there?'));
+    assert.equal(await text(socket), 'still there?');
+    socket.shutdown('send');
+    assert.equal((await cli.ended).code, 0);
+  });
+
   it('as stdio: the socket is standard input and output', async (t) => {
     const path = scratchPath();
     const cli = await listening(t, [path, '--exec', 'exec cat', '--exec-as', 'stdio']);

@@ -92,6 +92,34 @@ describe('connect', TIMEOUT, () => {
     assert.equal((await cli.ended).code, 0);
   });
 
+  it('sends lines with their delimiter, also those that hold nothing else', async (t) => {
+    const { cli, socket } = await connecting(t, '--keep-delimiter');
+    cli.process.stdin.end('a\n\nb\n');
+    assert.deepEqual(await texts(socket), ['a\n', '\n', 'b\n']);
+    socket.close();
+    assert.equal((await cli.ended).stderr, '');
+  });
+
+  it('does not send what is empty only once it was decoded', async (t) => {
+    for (const [option, input, sent] of [
+      ['--hex', '61\r\n\r\n62\r\n', ['a', 'b']],
+      ['--base64', 'YQ==\n \nYg==\n', ['a', 'b']],
+      ['--json', '"a"\r\n\r\n"b"\r\n', ['a', 'b']],
+    ] as const) {
+      const { cli, socket } = await connecting(t, option);
+      cli.process.stdin.end(input);
+      assert.deepEqual(await texts(socket), sent);
+      socket.close();
+      const { code, stderr } = await cli.ended;
+      assert.equal(code, 0);
+      assert.equal(stderr.includes('line 2 of the input is empty and not sent'), option !== '--json');
+    }
+    const { cli, socket } = await connecting(t, '-m', '', '-m', 'a');
+    assert.deepEqual(await texts(socket), ['a']);
+    socket.close();
+    assert.match((await cli.ended).stderr, /--message 1 is empty and not sent: .* \(--send-empty sends it\)/);
+  });
+
   it('reads and writes JSON', async (t) => {
     const { cli, socket } = await connecting(t, '--json');
     cli.process.stdin.end(
