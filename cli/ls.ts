@@ -1,6 +1,7 @@
 /** `seqpacket ls` */
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { parseAddress } from './addresses.js';
 import { Failure } from './failure.js';
 import { type Holder, holders } from './holders.js';
 import { stdout } from './output.js';
@@ -35,6 +36,7 @@ const SEQPACKET = '0005';
 
 export async function runLs(address: string | undefined, options: LsOptions): Promise<number | undefined> {
   const { watch } = options;
+  if (address !== undefined) parseAddress(address);
   for (let isFirst = true; ; isFirst = false) {
     const survey = surveyed(address, options);
     if (watch === undefined && address !== undefined && survey.entries.length === 0) {

@@ -131,6 +131,7 @@ export async function* readPcapng(pieces: AsyncIterable<Buffer>): AsyncGenerator
     const option = (found: Option[], code: number) => found.find(([each]) => each === code)?.[1];
     switch (u32(0)) {
       case INTERFACE_DESCRIPTION: {
+        if (end < 16) throw new PcapngError('an interface is malformed');
         if (u16(8) !== LINKTYPE_USER0) {
           throw new PcapngError(
             `link type ${u16(8)}, and not ${LINKTYPE_USER0}: not written by seqpacket trace`,
@@ -145,6 +146,7 @@ export async function* readPcapng(pieces: AsyncIterable<Buffer>): AsyncGenerator
         break;
       }
       case ENHANCED_PACKET: {
+        if (end < 28) throw new PcapngError('a packet is malformed');
         const captured = u32(20);
         const on = interfaces[u32(8)];
         if (on === undefined || 28 + captured > end) throw new PcapngError('a packet is malformed');

@@ -9,6 +9,9 @@ export class PeerHasClosed extends Failure {}
 
 const IN_FLIGHT_PAUSE_MS = 5;
 
+/** How many descriptors Linux has room for in one message. */
+const SCM_MAX_FD = 253;
+
 /**
  * Sends a message at once where that is possible; otherwise waits for room, makes the send buffer larger as far as
  * net.core.wmem_max allows, and waits for descriptors that are in flight to be received.
@@ -71,9 +74,10 @@ function explained(error: unknown, size: number, fds: (string | number)[]): unkn
         `a message of ${size} bytes is too long for the send buffer (sysctl net.core.wmem_max is the limit)`,
       );
     case 'EBADF':
-      return new Failure(`no such descriptor among ${fds.join(', ')}: open it in the shell, as in 3<FILE`);
     case 'ERR_OUT_OF_RANGE':
-      return new Failure('one message carries at most 253 descriptors');
+      if (fds.length > SCM_MAX_FD)
+        return new Failure(`one message carries at most ${SCM_MAX_FD} descriptors`);
+      return new Failure(`no such descriptor among ${fds.join(', ')}: open it in the shell, as in 3<FILE`);
     default:
       return error;
   }

@@ -3,6 +3,7 @@ import { checkBoolean, checkInteger } from './arguments';
 import { invalidValue, systemError } from './errors';
 import { type FileDescriptor, received } from './file-descriptor';
 import {
+  ENODATA,
   ENOTCONN,
   ERANGE,
   SO_DEBUG,
@@ -112,7 +113,12 @@ function remoteSecurityLabel({ fd }: HasDescriptor): string {
 }
 
 function remotePidFd({ fd }: HasDescriptor): FileDescriptor {
-  return received(getIntegerOption(fd, SO_PEERPIDFD));
+  const pidFd = new Int32Array(1);
+  const result = os.getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, pidFd);
+  // So Linux says that there is no peer; what else there is to know of one is ENOTCONN then.
+  if (result === -ENODATA) throw systemError('getsockopt', -ENOTCONN);
+  if (result < 0) throw systemError('getsockopt', result);
+  return received(pidFd[0] as number);
 }
 
 export const DEBUG = flag(SO_DEBUG);

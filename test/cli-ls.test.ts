@@ -95,6 +95,11 @@ describe('ls', () => {
     t.after(() => server.close());
     await once(server, 'listening');
     assert.match((await run(t, ['ls', path])).stderr, /is a stream socket/);
+    for (const none of ['', '@']) {
+      const { code, stderr } = await run(t, ['ls', none]);
+      assert.equal(code, 2);
+      assert.match(stderr, /^seqpacket: an address is a path, or @name for an abstract name$/m);
+    }
   });
 
   it('--watch tells again and again, until it is interrupted', TIMEOUT, async (t) => {

@@ -229,10 +229,18 @@ describe('a recording', TIMEOUT, () => {
   it('has to be one', async (t) => {
     const path = await serveAll(t, capitals);
     const garbage = scratchPath('garbage');
+    const whole = readFileSync(await recording(t));
+    const withBlock = (type: number, length: number) => {
+      const block = Buffer.alloc(length);
+      for (const [at, value] of [type, length].entries()) block.writeUInt32LE(value, 4 * at);
+      return Buffer.concat([whole.subarray(0, whole.readUInt32LE(4)), block]);
+    };
     const contents: [Buffer, RegExp][] = [
       [Buffer.from('this is a text, and no recording'), /not a pcapng file/],
       [Buffer.alloc(0), /not a pcapng file/],
-      [Buffer.concat([readFileSync(await recording(t)), Buffer.alloc(64, 0xee)]), /a block is malformed/],
+      [withBlock(1, 12), /an interface is malformed/],
+      [withBlock(6, 20), /a packet is malformed/],
+      [Buffer.concat([whole, Buffer.alloc(64, 0xee)]), /a block is malformed/],
     ];
     for (const [content, reason] of contents) {
       writeFileSync(garbage, content);

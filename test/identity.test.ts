@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { connect, listen, pair, type SeqpacketAcceptor } from 'seqpacket';
+import { connect, listen, pair, type SeqpacketAcceptor, SeqpacketSocket } from 'seqpacket';
 import { openDescriptors } from './support/descriptors.js';
 import { os } from './support/internals.js';
 import { missing } from './support/programs.js';
@@ -40,6 +40,15 @@ test('remotePidFd is a descriptor of the peer’s process', {
   socket.close();
   await exit;
   assert.match(readFileSync(`/proc/self/fdinfo/${pidfd.fd}`, 'utf8'), /^Pid:\s*-1$/m);
+});
+
+test('without a peer there is nobody to be known', () => {
+  using socket = new SeqpacketSocket();
+  socket.open();
+  for (const name of ['remoteCredentials', 'remotePidFd'] as const) {
+    if (name === 'remotePidFd' && !hasPidFd()) continue;
+    assert.throws(() => socket.getOption(name), { code: 'ENOTCONN', syscall: 'getsockopt' });
+  }
 });
 
 test('passCredentials tells of each message who sent it', async () => {
