@@ -152,6 +152,7 @@ uint8_t *reserve_batch(struct instance *instance, size_t *stride, size_t *capaci
   X(ioctl)              \
   X(fcntl)              \
   X(dup)                \
+  X(fchmod)             \
   X(flock)              \
   X(close)
 #define OWNERSHIP(X) \

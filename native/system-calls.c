@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -375,6 +376,14 @@ napi_value js_dup(napi_env env, napi_callback_info info) {
   struct arguments arguments = read_arguments(env, info);
   int fd = integer_argument(env, arguments.values[0]);
   return new_descriptor(env, arguments.instance, fcntl(fd, F_DUPFD_CLOEXEC, 0));
+}
+
+/* fchmod(fd, mode) */
+napi_value js_fchmod(napi_env env, napi_callback_info info) {
+  struct arguments arguments = read_arguments(env, info);
+  int fd = integer_argument(env, arguments.values[0]);
+  int mode = integer_argument(env, arguments.values[1]);
+  return outcome(env, fchmod(fd, (mode_t)mode));
 }
 
 /* flock(fd, operation) */

@@ -42,13 +42,26 @@ export function parseAddress(path: SocketPath, name = 'path'): Address {
   return { given: textOrBytes(bytes), bytes, isAbstract };
 }
 
-/** The same name, which stays right if the working directory changes. */
-export function absolute(address: Address): Address {
+/**
+ * Tells the name that leads there later: a relative path becomes an absolute one once the working directory has
+ * changed. Not before: a process that has given up its rights need not be able to get to where it is.
+ */
+export function anchored(address: Address): () => Address {
   const { bytes, isAbstract } = address;
-  if (isAbstract || bytes[0] === SLASH) return address;
-  // Not `process.cwd()`, which is text also where the name of the directory is not.
-  const directory = readlinkSync('/proc/self/cwd', { encoding: 'buffer' });
-  return { ...address, bytes: Buffer.concat([directory, Buffer.from('/'), bytes]) };
+  if (isAbstract || bytes[0] === SLASH) return () => address;
+  const here = process.cwd();
+  const absolute = { ...address, bytes: Buffer.concat([workingDirectory(), Buffer.from('/'), bytes]) };
+  return () => (process.cwd() === here ? address : absolute);
+}
+
+function workingDirectory(): Buffer {
+  try {
+    // `process.cwd()` is text also where the name of the directory is not.
+    return readlinkSync('/proc/self/cwd', { encoding: 'buffer' });
+  } catch {
+    // Forbidden by Node's or Deno's permissions.
+    return Buffer.from(process.cwd());
+  }
 }
 
 function pathBytes(path: SocketPath, name: string): Uint8Array {

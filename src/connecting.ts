@@ -1,5 +1,5 @@
 /** Connecting, which on a full backlog means trying again: Linux gives no sign of room (unix(7)). */
-import { type Address, absolute, addressBuffer, connectTo } from './address';
+import { type Address, addressBuffer, anchored, connectTo } from './address';
 import { systemError } from './errors';
 import { EAGAIN, EISCONN } from './linux';
 import { type Attempt, OperationQueue, type Waker, WOULD_BLOCK, WRITABLE } from './operations';
@@ -7,7 +7,9 @@ import { os } from './os';
 
 export class Connect implements Attempt<void> {
   readonly #fd: number;
-  #address: Address;
+  readonly #address: Address;
+  /** Where the address leads while it waits. */
+  #anchored: (() => Address) | undefined;
   readonly #onConnected: () => void;
 
   constructor(fd: number, address: Address, onConnected: () => void) {
@@ -18,7 +20,8 @@ export class Connect implements Attempt<void> {
 
   // biome-ignore lint/suspicious/noConfusingVoidType: void is what the promise is for
   try(): void | typeof WOULD_BLOCK {
-    const result = connectTo(this.#address, (sockaddr) => os.connect(this.#fd, sockaddr));
+    const address = this.#anchored?.() ?? this.#address;
+    const result = connectTo(address, (sockaddr) => os.connect(this.#fd, sockaddr));
     if (result === -EAGAIN) {
       // The kernel looks at the backlog first: without this, a connected socket would wait for nothing.
       if (os.getpeername(this.#fd, addressBuffer) >= 0) throw this.failure(-EISCONN);
@@ -29,7 +32,7 @@ export class Connect implements Attempt<void> {
   }
 
   hold(): void {
-    this.#address = absolute(this.#address);
+    this.#anchored = anchored(this.#address);
   }
 
   failure(errno: number): Error {

@@ -59,6 +59,8 @@ export interface OperatingSystem {
   fcntl(fd: number, command: number, argument: number): number;
   /** fcntl(2) with F_DUPFD_CLOEXEC. The new descriptor belongs to this thread. */
   dup(fd: number): number;
+  /** fchmod(2) */
+  fchmod(fd: number, mode: number): number;
   /** flock(2) */
   flock(fd: number, operation: number): number;
   /** close(2) */

@@ -5,17 +5,8 @@
  * Servers that start at once in one directory take turns, with flock(2) on the directory, so that none
  * takes another that has bound but does not listen yet for dead.
  */
-import {
-  chmodSync,
-  closeSync,
-  constants,
-  fchmodSync,
-  lstatSync,
-  openSync,
-  readFileSync,
-  unlinkSync,
-} from 'node:fs';
-import { type Address, absolute, bindTo, connectTo, directoryOf } from './address';
+import { chmodSync, closeSync, constants, lstatSync, openSync, readFileSync, unlinkSync } from 'node:fs';
+import { type Address, anchored, bindTo, connectTo, directoryOf } from './address';
 import { systemError } from './errors';
 import { AF_UNIX, EADDRINUSE, ECONNREFUSED, LOCK_EX, LOCK_NB, SOCKET_TYPE } from './linux';
 import { os } from './os';
@@ -29,13 +20,13 @@ export interface SocketFileOptions {
 
 /** The file of a listening socket, which its server removes. */
 export class SocketFile {
-  readonly #path: Buffer;
+  readonly #address: () => Address;
   readonly #device: bigint;
   readonly #inode: bigint;
 
-  private constructor(address: Address) {
-    this.#path = absolute(address).bytes;
-    const { dev, ino } = lstatSync(this.#path, { bigint: true });
+  private constructor(address: Address, later: () => Address) {
+    this.#address = later;
+    const { dev, ino } = lstatSync(address.bytes, { bigint: true });
     this.#device = dev;
     this.#inode = ino;
   }
@@ -46,13 +37,15 @@ export class SocketFile {
    * @param listen throws if it fails; the file is removed then
    */
   static create(fd: number, address: Address, options: SocketFileOptions, listen: () => void): SocketFile {
+    const later = anchored(address);
+    checkPermission(address);
     return takingTurns(address, (certain) => {
       let result = bindWithMode(fd, address, options.mode);
       if (result === -EADDRINUSE && options.reclaim && certain && removeDead(address)) {
         result = bindWithMode(fd, address, options.mode);
       }
       if (result < 0) throw systemError('bind', result, address.given);
-      const file = new SocketFile(address);
+      const file = new SocketFile(address, later);
       try {
         listen();
       } catch (error) {
@@ -68,8 +61,19 @@ export class SocketFile {
    * as long as it is, no other file gets the number of its inode.
    */
   remove(): void {
-    const now = lstatSync(this.#path, { bigint: true, throwIfNoEntry: false });
-    if (now?.dev === this.#device && now.ino === this.#inode) unlinkSync(this.#path);
+    const { bytes } = this.#address();
+    const now = lstatSync(bytes, { bigint: true, throwIfNoEntry: false });
+    if (now?.dev === this.#device && now.ino === this.#inode) unlinkSync(bytes);
+  }
+}
+
+/** Throws, before anything has happened, what Node's or Deno's permissions have against looking at the file. */
+function checkPermission(address: Address): void {
+  try {
+    lstatSync(address.bytes);
+  } catch (error) {
+    // The system's own errors are for bind(2) to tell.
+    if ((error as NodeJS.ErrnoException).errno === undefined) throw error;
   }
 }
 
@@ -77,15 +81,21 @@ function bindWithMode(fd: number, address: Address, mode: number | undefined): n
   const bind = (sockaddr: Uint8Array) => os.bind(fd, sockaddr);
   if (mode === undefined) return bindTo(address, bind);
   // The kernel makes the file with the mode of the socket, less the umask (unix_bind_bsd in af_unix.c).
-  fchmodSync(fd, mode);
+  const result = os.fchmod(fd, mode);
+  if (result < 0) throw systemError('fchmod', result, address.given);
   if ((mode & umask()) === 0) return bindTo(address, bind);
   return bindTo(address, bind, (path) => chmodSync(path, mode));
 }
 
-/** Not `process.umask()`, which changes it for a moment in order to read it. */
+/** If possible not by `process.umask()`, which changes it for a moment in order to read it. */
 function umask(): number {
-  const line = /^Umask:\s*([0-7]+)$/m.exec(readFileSync('/proc/self/status', 'latin1'));
-  return Number.parseInt(line?.[1] ?? '777', 8);
+  try {
+    const line = /^Umask:\s*([0-7]+)$/m.exec(readFileSync('/proc/self/status', 'latin1'));
+    return Number.parseInt(line?.[1] ?? '777', 8);
+  } catch {
+    // Forbidden by Node's or Deno's permissions.
+    return process.umask();
+  }
 }
 
 /** Removes a socket file to which a connect is refused; returns whether the name is free now. */

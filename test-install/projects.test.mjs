@@ -156,6 +156,17 @@ test('--permission: addons have to be allowed, and what says so is clear', () =>
     : '--experimental-permission';
   const flags = ['--no-warnings', permission, `--allow-fs-read=${place}/*`];
   assert.deepEqual(node(place, [...flags, '--allow-addons', 'program.cjs']), works);
+  // Relative paths, too, and with a mode.
+  writeFileSync(
+    join(place, 'listen.cjs'),
+    `const { listen } = require('seqpacket');
+    const acceptor = listen('socket', { mode: 0o600 });
+    console.log(require('node:fs').statSync('socket').mode.toString(8));
+    acceptor.close();
+    console.log(require('node:fs').readdirSync('.').includes('socket'));`,
+  );
+  const writing = [...flags, '--allow-addons', `--allow-fs-write=${place}/*`];
+  assert.deepEqual(node(place, [...writing, 'listen.cjs']), { status: 0, output: '140600\nfalse\n' });
   const { status, output } = node(place, [...flags, 'program.cjs']);
   assert.equal(status, 1);
   assert.match(output, /seqpacket cannot load its binary[\s\S]*--allow-addons/);

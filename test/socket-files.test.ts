@@ -256,6 +256,35 @@ test('close removes the file wherever the working directory is by then', () => {
   assert.equal(existsSync(path), false);
 });
 
+test('the working directory need not be within reach', {
+  skip: process.getuid?.() !== 0 && 'needs root',
+}, () => {
+  const directory = scratchDirectory();
+  const program = `
+    import { chmodSync, mkdirSync } from 'node:fs';
+    import { connect, listen } from 'seqpacket';
+    process.umask(0);
+    mkdirSync(process.argv[1] + '/public');
+    process.chdir(process.argv[1] + '/public');
+    chmodSync('.', 0o777);
+    chmodSync(process.argv[1], 0o700);
+    process.setgroups([]);
+    process.setgid(65534);
+    process.setuid(65534);
+    const acceptor = listen('socket', { backlog: 0 });
+    const first = await connect('socket');
+    const second = connect('socket');
+    await acceptor.accept();
+    await second;
+    acceptor.close();
+    console.log('done');
+    process.exit();
+  `;
+  const args = ['--input-type=module', '-e', program, directory];
+  const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+  assert.equal(stdout, 'done\n', stderr);
+});
+
 test('the working directory may have a name that is not UTF-8', () => {
   const directory = Buffer.concat([Buffer.from(`${scratchDirectory()}/`), Buffer.of(0xe9)]);
   mkdirSync(directory);
