@@ -23,13 +23,27 @@ export class AcceptIterator implements AsyncIterableIterator<SeqpacketSocket> {
   #isOver = false;
   #hasWarned = false;
   #resume: (() => void) | undefined;
+  /** The step before, until it is done. */
+  #last: Promise<unknown> | undefined;
 
   constructor(
     private readonly acceptor: Acceptor,
     private readonly source: () => Source | undefined,
   ) {}
 
-  async next(): Promise<IteratorResult<SeqpacketSocket, undefined>> {
+  /** One after the other: a step that pauses is not overtaken by the next one. */
+  next(): Promise<IteratorResult<SeqpacketSocket, undefined>> {
+    const take = () => this.#next();
+    const step = this.#last === undefined ? take() : this.#last.then(take, take);
+    const done = () => {
+      if (this.#last === step) this.#last = undefined;
+    };
+    this.#last = step;
+    step.then(done, done);
+    return step;
+  }
+
+  async #next(): Promise<IteratorResult<SeqpacketSocket, undefined>> {
     while (!this.#isOver) {
       try {
         const value = await this.#accept();

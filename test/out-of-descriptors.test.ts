@@ -34,9 +34,9 @@ const script = `
   process.exit();
 `;
 
-function run(prefix: string): { stdout: string; stderr: string } {
+function run(prefix: string, program = script): { stdout: string; stderr: string } {
   const command = `ulimit -n 60; exec ${prefix} "$0" --input-type=module -e "$1" "$2"`;
-  const child = spawnSync('sh', ['-c', command, process.execPath, script, scratchPath()], {
+  const child = spawnSync('sh', ['-c', command, process.execPath, program, scratchPath()], {
     encoding: 'utf8',
   });
   assert.equal(child.status, 0, child.stderr);
@@ -48,6 +48,33 @@ test('EMFILE rejects an accept, and the next one goes on', () => {
   const refused = 'EMFILE accept4 true';
   assert.deepEqual(codes, [refused, refused, refused, 'ok true', 'ok true']);
   assert.ok(busy < 0.5, `busy for ${Math.round(100 * busy)} % of the time`);
+});
+
+test('a step of the iterator that pauses is not overtaken by the next one', () => {
+  const { stdout } = run(
+    '',
+    `
+    import { closeSync, openSync } from 'node:fs';
+    import { connect, listen } from 'seqpacket';
+    const acceptor = listen(process.argv[1]);
+    const clients = [await connect(process.argv[1]), await connect(process.argv[1])];
+    for (const [index, client] of clients.entries()) await client.send(Buffer.from(String(index)));
+    process.removeAllListeners('warning');
+    const hoard = [];
+    try { for (;;) hoard.push(openSync('/dev/null')); } catch {}
+    const iterator = acceptor[Symbol.asyncIterator]();
+    const steps = [iterator.next()];
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    for (const fd of hoard) closeSync(fd);
+    steps.push(iterator.next());
+    for (const { value } of await Promise.all(steps)) console.log(String((await value.receiveMessage()).data));
+    const rest = [iterator.next(), iterator.next()];
+    await iterator.return();
+    console.log((await Promise.all(rest)).map(({ done }) => done).join());
+    process.exit();
+  `,
+  );
+  assert.equal(stdout, '0\n1\ntrue,true\n');
 });
 
 test('there are no more accept4 calls than accepts', { skip: missing('strace') }, () => {
