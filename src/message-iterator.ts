@@ -5,7 +5,7 @@ import { type Attempt, NOT_DONE, type OperationQueue, WOULD_BLOCK } from './oper
 import type { Receiver } from './receiving';
 
 /** What belongs to a socket while it is open. */
-interface Source {
+export interface Source {
   readonly receives: OperationQueue;
   readonly receiver: Receiver;
 }

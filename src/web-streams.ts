@@ -2,17 +2,21 @@
  * A socket as web streams: one chunk a message, and back-pressure in both directions, since nothing is
  * received before it is asked for and a write is done when the kernel has taken the message.
  */
-import type { SeqpacketError } from './errors';
+import { type SeqpacketError, systemError } from './errors';
+import { EBADF } from './linux';
+import type { Source } from './message-iterator';
+import { type Attempt, WOULD_BLOCK } from './operations';
+import { ReceiveData } from './receiving';
 import type { SeqpacketSocket } from './socket';
 
-export function readableOf(socket: SeqpacketSocket): ReadableStream<Uint8Array> {
+export function readableOf(source: () => Source | undefined): ReadableStream<Uint8Array> {
   const cancelled = new AbortController();
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         try {
-          const { data } = await socket.receiveMessage({ signal: cancelled.signal });
-          controller.enqueue(data);
+          const { receives, receiver } = source() ?? notOpen();
+          await receives.run(new Enqueue(new ReceiveData(receiver), controller), cancelled.signal);
         } catch (error) {
           if (cancelled.signal.aborted) return;
           if ((error as SeqpacketError).code !== 'EOF') throw error;
@@ -23,6 +27,33 @@ export function readableOf(socket: SeqpacketSocket): ReadableStream<Uint8Array> 
     },
     { highWaterMark: 0 },
   );
+}
+
+function notOpen(): never {
+  throw systemError('recvmsg', -EBADF);
+}
+
+/** Receives a message and hands it to a stream, in one: no message is taken for a stream that was cancelled. */
+class Enqueue implements Attempt<void> {
+  constructor(
+    private readonly receive: ReceiveData,
+    private readonly controller: ReadableStreamDefaultController<Uint8Array>,
+  ) {}
+
+  get isUrgent(): boolean {
+    return this.receive.isUrgent;
+  }
+
+  // biome-ignore lint/suspicious/noConfusingVoidType: void is what the promise is for
+  try(): void | typeof WOULD_BLOCK {
+    const data = this.receive.try();
+    if (data === WOULD_BLOCK) return WOULD_BLOCK;
+    this.controller.enqueue(data);
+  }
+
+  failure(errno: number): Error {
+    return this.receive.failure(errno);
+  }
 }
 
 export function writableOf(socket: SeqpacketSocket): WritableStream<Uint8Array> {

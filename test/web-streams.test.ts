@@ -107,6 +107,17 @@ test('cancelling the readable ends its receive, and loses no message', async () 
   assert.equal(await receiveText(ends.b), 'still there');
 });
 
+test('a read that found its message is not undone by cancelling', async () => {
+  using ends = socketPair();
+  await ends.a.sendMany([Buffer.from('one'), Buffer.from('two')]);
+  const reader = ends.b.readable.getReader();
+  await new Promise(setImmediate);
+  const read = reader.read();
+  await reader.cancel();
+  assert.equal(String(Buffer.from((await read).value ?? [])), 'one');
+  assert.equal(await receiveText(ends.b), 'two');
+});
+
 test('aborting the writable ends its send and sending', async () => {
   using ends = socketPair();
   const writer = ends.a.writable.getWriter();
