@@ -1,7 +1,7 @@
 import { AcceptIterator } from './accept-iterator';
 import { type Address, bindTo } from './address';
 import { checkBoolean, checkInteger, type SignalOption, signalOf } from './arguments';
-import { onAccept } from './diagnostics';
+import { onAccept, publishLater } from './diagnostics';
 import { checkSeqpacket, Endpoint } from './endpoint';
 import { systemError } from './errors';
 import type { FileDescriptor } from './file-descriptor';
@@ -83,7 +83,7 @@ class Acceptance implements Attempt<SeqpacketSocket> {
       }
       const socket = acceptedSocket(fd, acceptor.localPath);
       if (this.emptyMessages !== 'eof') socket.setOption('emptyMessages', this.emptyMessages);
-      if (onAccept.hasSubscribers) onAccept.publish({ acceptor, socket });
+      publishLater(onAccept, { acceptor, socket });
       return socket;
     }
     return WOULD_BLOCK;

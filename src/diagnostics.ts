@@ -6,12 +6,17 @@
  * - `seqpacket:close` `{ endpoint }`: a socket or an acceptor is about to be closed or released
  * - `seqpacket:error` `{ error }`: an operation failed; end of file, cancelling and aborting are no failures
  */
-import { channel } from 'node:diagnostics_channel';
+import { type Channel, channel } from 'node:diagnostics_channel';
 
 export const onConnect = channel('seqpacket:connect');
 export const onAccept = channel('seqpacket:accept');
 export const onClose = channel('seqpacket:close');
 export const onError = channel('seqpacket:error');
+
+/** Tells of success, once the operation has settled: a subscriber may close what it is told of. */
+export function publishLater(on: Channel, message: object): void {
+  if (on.hasSubscribers) queueMicrotask(() => on.publish(message));
+}
 
 export function publishError(error: unknown): void {
   if (onError.hasSubscribers && (error as { code?: unknown }).code !== 'EOF') onError.publish({ error });

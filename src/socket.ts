@@ -15,7 +15,7 @@ import {
 import { MAX_BATCH } from './batch';
 import { BackOff, Connect } from './connecting';
 import { Connection, type Counters } from './connection';
-import { onConnect } from './diagnostics';
+import { onConnect, publishLater } from './diagnostics';
 import { checkSeqpacket, Endpoint, isListening } from './endpoint';
 import { AbortError, invalidState, invalidType, outOfRange, systemError } from './errors';
 import { descriptorOf, type FdSource, type FileDescriptor } from './file-descriptor';
@@ -264,7 +264,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
       if (!queue.isEmpty) throw systemError('connect', -EALREADY, address.given);
       const connected = () => {
         session.remotePath = address.given;
-        if (onConnect.hasSubscribers) onConnect.publish({ socket: this });
+        publishLater(onConnect, { socket: this });
       };
       return queue.run(new Connect(session.fd, address, connected), signal);
     } catch (error) {
@@ -464,7 +464,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    * asked for. Cancelling the stream leaves the socket open.
    */
   get readable(): ReadableStream<Uint8Array> {
-    this.#readable ??= readableOf(this);
+    this.#readable ??= readableOf(() => this.#session);
     return this.#readable;
   }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { test } from 'node:test';
 import { SeqpacketAcceptor, SeqpacketSocket } from 'seqpacket';
 import { scratchPath } from './support/scratch.js';
@@ -66,6 +67,24 @@ test('return() ends the steps of an iterator that wait, and the next client is n
   await server.send(Buffer.from('welcome'));
   assert.equal(await receiveText(client), 'welcome');
   assert.deepEqual(await iterator.next(), done);
+});
+
+test('a subscriber of seqpacket:accept may close the acceptor, and the connection is not lost', async () => {
+  const path = scratchPath();
+  using acceptor = listeningAt(path);
+  const close = () => acceptor.close();
+  subscribe('seqpacket:accept', close);
+  try {
+    const accepted = acceptor.accept();
+    using client = new SeqpacketSocket();
+    await client.connect(path);
+    using server = await accepted;
+    assert.equal(acceptor.isOpen, false);
+    await server.send(Buffer.from('welcome'));
+    assert.equal(await receiveText(client), 'welcome');
+  } finally {
+    unsubscribe('seqpacket:accept', close);
+  }
 });
 
 test('the backlog can be changed while it listens', async () => {
