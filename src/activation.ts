@@ -36,8 +36,12 @@ export function activated(): ActivatedSocket[] {
   if (pid === undefined || count === undefined) return [];
   if (positiveInteger('LISTEN_PID', pid) !== process.pid) return [];
   const given = names?.split(':') ?? [];
-  const numbers = Array.from({ length: positiveInteger('LISTEN_FDS', count) }, (_, index) => FIRST + index);
-  for (const fd of numbers) setCloseOnExec(fd);
+  const end = FIRST + positiveInteger('LISTEN_FDS', count);
+  const numbers: number[] = [];
+  for (let fd = FIRST; fd < end; fd++) {
+    setCloseOnExec(fd);
+    numbers.push(fd);
+  }
   return numbers.map((fd, index) => ({ name: given[index] || 'unknown', ...socketOf(fd) }));
 }
 
