@@ -1,4 +1,5 @@
 /** `--timeout`: how long to wait for anything to happen. */
+import { setMaxListeners } from 'node:events';
 import { EXIT } from './exit-codes.js';
 import { Failure } from './failure.js';
 import { onStop } from './stopping.js';
@@ -12,6 +13,8 @@ export class Patience {
 
   /** @param seconds without end if undefined */
   constructor(seconds: number | undefined) {
+    // Each connection is one.
+    setMaxListeners(0, this.signal);
     this.#seconds = seconds;
     this.#arm();
     onStop(() => this.end());

@@ -55,7 +55,12 @@ export async function serveByCommand(
     env['SEQPACKET_PEER_GID'] = String(peer.gid);
   }
   let child: ChildProcess | undefined;
-  const kill = () => child?.kill();
+  const kill = () => {
+    child?.kill();
+    // What the command has started may live on, and hold on to its output.
+    child?.stdout?.destroy();
+    socket.close();
+  };
   try {
     child = as === 'lines' ? bridgedChild(command, env) : inheritingChild(socket, command, as, env);
     patience.signal.addEventListener('abort', kill, { once: true });

@@ -38,10 +38,16 @@ export function stopOnSignals(): void {
   for (const [signal, exitCode] of Object.entries(SIGNALS)) {
     process.on(signal, () => {
       // Who asks twice does not want to wait for the cleaning.
-      if (stopped.aborted) process.exit(exitCode);
+      if (stopped.aborted) dieOf(signal);
       stop(exitCode);
     });
   }
+}
+
+/** Not `process.exit()`, which waits for threads: one may be opening a pipe that nobody else opens. */
+function dieOf(signal: string): void {
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
 }
 
 /** Waits, but not beyond the stop. */

@@ -1,4 +1,5 @@
 /** `seqpacket trace` */
+import { resolve } from 'node:path';
 import { connect, listen, type Message, type SeqpacketAcceptor, type SeqpacketSocket } from 'seqpacket';
 import { parseAddress } from './addresses.js';
 import { now } from './clock.js';
@@ -31,7 +32,7 @@ export async function runTrace(
 ): Promise<number | undefined> {
   const target = parseAddress(connectAddress);
   const path = parseAddress(listenAddress);
-  if (path === target)
+  if (path === target || resolve(path) === resolve(target))
     throw new Failure('trace needs two addresses: its own, and the one of the service', EXIT.usage);
   const tracer = await Tracer.create(connectAddress, options);
   try {

@@ -67,9 +67,20 @@ describe('--exec', TIMEOUT, () => {
     assert.equal(code, 124);
   });
 
+  it('serves many without a word', async (t) => {
+    const path = scratchPath();
+    const cli = await listening(t, [path, '--keep', '--exec', 'cat']);
+    for (let i = 0; i < 12; i++) {
+      const socket = closing(t, await connect(path));
+      await socket.send(Buffer.from('x'));
+      assert.equal(await text(socket), 'x');
+    }
+    assert.doesNotMatch((await cli.interrupted()).stderr, /Warning/);
+  });
+
   it('gives up on its only client, too', async (t) => {
     const path = scratchPath();
-    const cli = await listening(t, [path, '--exec', 'exec sleep 60', '--timeout', '0.3']);
+    const cli = await listening(t, [path, '--exec', 'sleep 20 2>/dev/null; true', '--timeout', '0.3']);
     const socket = closing(t, await connect(path));
     await assert.rejects(socket.receiveMessage(), { code: 'EOF' });
     const { code, stderr } = await cli.ended;

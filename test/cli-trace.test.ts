@@ -196,5 +196,7 @@ describe('trace', TIMEOUT, () => {
     const { code, stderr } = await run(t, ['trace', '@same', '@same']);
     assert.equal(code, 2);
     assert.match(stderr, /trace needs two addresses/);
+    const other = await run(t, ['trace', './x', 'x']);
+    assert.match(other.stderr, /trace needs two addresses/);
   });
 });
