@@ -29,7 +29,8 @@ const { status, signal } = spawnSync(
   [
     '--test',
     '--test-reporter=spec',
-    '--test-concurrency=2',
+    // Tests wait more than they compute, but not under the sanitizers.
+    `--test-concurrency=${sanitize ? 2 : 3}`,
     '--test-timeout=300000',
     '--expose-gc',
     // What is young may take little room: newer versions give it more and more, and that is no leak.
