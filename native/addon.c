@@ -1,19 +1,14 @@
 /* The addon's exports, and its life from the start of an environment to its end. */
-#include "addon.h"
-
 #include <stdlib.h>
 #include <string.h>
 
-struct arguments read_arguments(napi_env env, napi_callback_info info) {
-  struct arguments arguments = {0};
-  size_t count = MAX_ARGUMENTS;
-  void *instance = NULL;
-  napi_get_cb_info(env, info, &count, arguments.values, NULL, &instance);
-  arguments.instance = instance;
-  return arguments;
-}
+#include "exports.h"
+#include "instance.h"
+#include "owned-descriptors.h"
+#include "readiness.h"
+#include "receive-memory.h"
 
-void *grown(void *table, size_t item, size_t from, size_t to) {
+void *grow_table(void *table, size_t item, size_t from, size_t to) {
   unsigned char *result = realloc(table, to * item);
   if (result != NULL) memset(result + from * item, 0, (to - from) * item);
   return result;
@@ -23,14 +18,15 @@ static void free_instance(napi_env env, void *data, void *hint) {
   struct instance *instance = data;
   (void)env;
   (void)hint;
-  free_spill(instance);
+  free_receive_memory(instance);
   free(instance->owned);
   free(instance->polls);
   free(instance);
 }
 
-static void let_go(napi_env env, napi_ref *reference) {
-  if (*reference != NULL) napi_delete_reference(env, *reference);
+static void delete_reference(napi_env env, napi_ref *reference) {
+  /* Fails only for a wrong argument; the environment ends in any case. */
+  if (*reference != NULL) (void)napi_delete_reference(env, *reference);
   *reference = NULL;
 }
 
@@ -44,9 +40,9 @@ static void on_environment_end(void *data) {
   close_all_polls(instance);
   stop_watcher(instance);
   close_owned_descriptors(instance);
-  let_go(instance->env, &instance->on_ready);
-  let_go(instance->env, &instance->report_reference);
-  let_go(instance->env, &instance->control_reference);
+  delete_reference(instance->env, &instance->on_ready);
+  delete_reference(instance->env, &instance->report_reference);
+  delete_reference(instance->env, &instance->control_reference);
 }
 
 /*
@@ -67,24 +63,34 @@ bool wait_for_polls_at_end(struct instance *instance) {
   return instance->waits_for_polls;
 }
 
-void environment_is_clean(struct instance *instance) { napi_remove_async_cleanup_hook(instance->cleanup); }
+void environment_is_clean(struct instance *instance) {
+  /* Fails only without a handle, which the hook was given. */
+  (void)napi_remove_async_cleanup_hook(instance->cleanup);
+}
+
+static napi_value refuse(napi_env env, const char *code, const char *message) {
+  /* Fails only while the environment is being terminated, when there is nobody to throw at. */
+  (void)napi_throw_error(env, code, message);
+  return NULL;
+}
 
 NAPI_MODULE_INIT() {
   struct instance *instance = calloc(1, sizeof *instance);
-  if (instance == NULL || !reserve_spill(instance)) {
+  if (instance == NULL || !reserve_overflow(instance)) {
     free(instance);
-    napi_throw_error(env, "ENOMEM", "seqpacket: no memory for the addon");
-    return NULL;
+    return refuse(env, "ENOMEM", "seqpacket: no memory for the addon");
   }
   instance->env = env;
-  if (napi_set_instance_data(env, instance, free_instance, NULL) != napi_ok ||
-      napi_add_env_cleanup_hook(env, on_environment_end, instance) != napi_ok) {
-    napi_throw_error(env, NULL, "seqpacket: the addon cannot be attached to this environment");
-    return NULL;
+  if (napi_set_instance_data(env, instance, free_instance, NULL) != napi_ok) {
+    free_instance(env, instance, NULL);
+    return refuse(env, "ERR_DLOPEN_FAILED", "seqpacket: the addon cannot be attached to this environment");
   }
+  if (napi_add_env_cleanup_hook(env, on_environment_end, instance) != napi_ok)
+    return refuse(env, "ERR_DLOPEN_FAILED", "seqpacket: the addon cannot be attached to this environment");
 #define EXPORT(name) {#name, NULL, js_##name, NULL, NULL, NULL, napi_enumerable, instance},
-  const napi_property_descriptor properties[] = {EXPORTED(EXPORT)};
+  const napi_property_descriptor properties[] = {EXPORTS(EXPORT)};
 #undef EXPORT
-  napi_define_properties(env, exports, sizeof properties / sizeof *properties, properties);
+  if (napi_define_properties(env, exports, sizeof properties / sizeof *properties, properties) != napi_ok)
+    return NULL;
   return exports;
 }

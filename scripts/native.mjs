@@ -1,7 +1,7 @@
 // Compiles the C layer, with nothing but a C compiler and the headers of Node-API: those of the package
-// node-api-headers, or those of this Node.js. The few functions of libuv are declared in native/libuv-poll.h.
+// node-api-headers, or those of this Node.js. The few functions of libuv are declared in native/libuv.h.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, realpathSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, realpathSync, renameSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,10 +10,12 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** Where the C layer is: in the package elsewhere than here. */
 const directory = existsSync(`${root}/native`) ? 'native' : 'dist/native';
-export const sources = ['addon', 'owned', 'poll', 'spill', 'system-calls', 'thread-poll'].map(
-  (name) => `${directory}/${name}.c`,
-);
-export const headers = ['addon.h', 'libuv-poll.h'].map((name) => `${directory}/${name}`);
+const files = (extension) =>
+  readdirSync(join(root, directory))
+    .filter((name) => name.endsWith(extension) && name !== 'libuv-abi.c')
+    .map((name) => `${directory}/${name}`);
+export const sources = files('.c');
+export const headers = files('.h');
 
 export const compilerFlags = ['-std=gnu11', '-D_GNU_SOURCE', '-fPIC', '-fvisibility=hidden', '-pthread'];
 

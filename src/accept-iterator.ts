@@ -2,6 +2,7 @@
 import type { SeqpacketError } from './errors';
 import type { Attempt, OperationQueue, WOULD_BLOCK } from './operations';
 import type { SeqpacketSocket } from './socket';
+import { clearTimeout, setTimeout } from './timers';
 
 /** Errors after which accepting goes on once descriptors or memory are free again (accept(2)). */
 const SHORTAGES = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);

@@ -1,6 +1,7 @@
 import { AcceptIterator } from './accept-iterator';
 import { type Address, bindTo } from './address';
 import { checkBoolean, checkInteger, type SignalOption, signalOf } from './arguments';
+import { setNonBlocking } from './descriptor-flags';
 import { onAccept, publishLater } from './diagnostics';
 import { checkSeqpacket, Endpoint } from './endpoint';
 import { systemError } from './errors';
@@ -14,6 +15,7 @@ import type { PolledDescriptor } from './readiness';
 import type { EmptyMessages } from './receiving';
 import { acceptedSocket, type SeqpacketSocket } from './socket';
 import { SocketFile, type SocketFileOptions } from './socket-file';
+import { rejection } from './turn';
 
 /** What belongs to an acceptor from when it is opened until it is closed. */
 interface Session {
@@ -70,6 +72,8 @@ class Acceptance implements Attempt<SeqpacketSocket> {
 
   try(): SeqpacketSocket | typeof WOULD_BLOCK {
     const { acceptor } = this;
+    // Another owner of the open socket may have made it blocking: accept4(2) would stop the event loop.
+    setNonBlocking(acceptor.fd, true);
     // Those who are refused are many only in an attack, which must not keep the event loop.
     for (let refused = 0; refused < MOST_REFUSED_AT_ONCE; refused++) {
       let fd: number;
@@ -158,7 +162,7 @@ export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<Seqpack
   accept(options?: SignalOption): Promise<SeqpacketSocket> {
     const signal = signalOf(options);
     const session = this.#session;
-    if (session === undefined) return Promise.reject(systemError('accept4', -EBADF));
+    if (session === undefined) return rejection(systemError('accept4', -EBADF));
     return session.accepts.run(session.acceptance, signal);
   }
 

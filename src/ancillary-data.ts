@@ -6,8 +6,17 @@
  * messages, each a cmsghdr (64-bit length, 32-bit level, 32-bit type) and its data, aligned to 8.
  */
 
-import { MSG_CTRUNC, SCM_CREDENTIALS, SCM_MAX_FD, SCM_PIDFD, SCM_RIGHTS, SOL_SOCKET } from './linux';
+import {
+  MSG_CTRUNC,
+  MSG_TRUNC,
+  SCM_CREDENTIALS,
+  SCM_MAX_FD,
+  SCM_PIDFD,
+  SCM_RIGHTS,
+  SOL_SOCKET,
+} from './linux';
 import { os } from './os';
+import { spend } from './turn';
 
 const BLOCK_HEADER_WORDS = 2;
 const MESSAGE_HEADER_WORDS = 4;
@@ -29,6 +38,8 @@ export interface AncillaryData {
   readonly truncated: boolean;
   /** Whether there was any, known to the library or not. */
   readonly present: boolean;
+  /** Whether the message was longer than all the memory that it was offered, and has been cut (MSG_TRUNC). */
+  readonly cut: boolean;
 }
 
 export const NO_ANCILLARY_DATA: AncillaryData = {
@@ -36,6 +47,7 @@ export const NO_ANCILLARY_DATA: AncillaryData = {
   credentials: undefined,
   truncated: false,
   present: false,
+  cut: false,
 };
 
 /**
@@ -43,6 +55,21 @@ export const NO_ANCILLARY_DATA: AncillaryData = {
  * credentials, a pidfd, and a security label of up to a page.
  */
 const incoming = new Int32Array(2048);
+
+/** How many bytes of control messages to receive, for a message whose descriptors may be wanted. */
+export const ROOM_FOR_ALL: number = incoming.byteLength - 4 * BLOCK_HEADER_WORDS;
+
+/**
+ * The same for a message without descriptors: a time stamp and credentials. The kernel then closes nearly all
+ * descriptors, which costs a tenth of installing and closing them here.
+ */
+export const ROOM_FOR_CREDENTIALS = 64;
+
+/** The same for data alone: only whether there was a control message. */
+export const ROOM_FOR_MARK = 16;
+
+/** The same for a message of a batch: all but a security label. */
+export const ROOM_IN_BATCH = 1280;
 
 let isNamed = false;
 
@@ -56,9 +83,10 @@ export function receiveAncillaryData(): void {
 /** Reads what the last recvmsg left. */
 export function decodeAncillaryData(): AncillaryData {
   const length = incoming[0] as number;
-  const truncated = ((incoming[1] as number) & MSG_CTRUNC) !== 0;
-  if (length === 0 && !truncated) return NO_ANCILLARY_DATA;
+  const flags = incoming[1] as number;
+  if (length === 0 && (flags & (MSG_CTRUNC | MSG_TRUNC)) === 0) return NO_ANCILLARY_DATA;
 
+  const truncated = (flags & MSG_CTRUNC) !== 0;
   const fds: number[] = [];
   let credentials: Credentials | undefined;
   const end = BLOCK_HEADER_WORDS + (length >> 2);
@@ -82,7 +110,14 @@ export function decodeAncillaryData(): AncillaryData {
     }
     at += ((bytes + 7) >> 3) << 1;
   }
-  return { fds, credentials, truncated, present: true };
+  spend(0, fds.length);
+  return {
+    fds,
+    credentials,
+    truncated,
+    present: length > 0 || truncated,
+    cut: (flags & MSG_TRUNC) !== 0,
+  };
 }
 
 /** A control block with one SCM_RIGHTS message; none for no descriptors. */

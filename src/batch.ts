@@ -1,5 +1,6 @@
 /** What one recvmmsg(2) has received: to be taken before the next one. */
-import { type AncillaryData, decodeAncillaryData } from './ancillary-data';
+import { type AncillaryData, decodeAncillaryData, ROOM_FOR_MARK, ROOM_IN_BATCH } from './ancillary-data';
+import { MSG_TRUNC } from './linux';
 import { allocateMemory } from './message-memory';
 import { os } from './os';
 
@@ -8,6 +9,7 @@ export const MAX_BATCH = 64;
 
 /** Of each message four numbers: see `recvmmsg` in os.ts. */
 const LENGTH = 0;
+const FLAGS = 1;
 const CONTROL_LENGTH = 2;
 const DESCRIPTORS = 3;
 const NUMBERS = 4;
@@ -16,20 +18,35 @@ const results = new Int32Array(NUMBERS * MAX_BATCH);
 /** From this length on, in bytes, messages of a batch do not share their memory. */
 const LONG = 16_384;
 
-/** How much the area that batches are received into may keep. */
-const KEPT = 1 << 20;
+/** How many bytes of the area that batches are received into stay in memory, at most twice as many for a moment. */
+const LARGEST_RESIDENT = 1 << 20;
 
-/** @returns the number of messages, or the negative errno */
-export function receiveBatch(fd: number, max: number, flags: number): number {
-  return os.recvmmsg(fd, max, results, flags);
+/** How many bytes of each slot of that area may be in memory. */
+const resident = new Int32Array(MAX_BATCH);
+
+/**
+ * @param wantsDescriptors whether descriptors that come with the messages are received, too
+ * @returns the number of messages, or the negative errno
+ */
+export function receiveBatch(fd: number, max: number, flags: number, wantsDescriptors: boolean): number {
+  return os.recvmmsg(fd, max, results, flags, wantsDescriptors ? ROOM_IN_BATCH : ROOM_FOR_MARK);
 }
 
-/** The messages, if there are no descriptors with them and none is empty. */
+/** Whether there were descriptors, received or closed by the kernel. */
+export function hadDescriptors(count: number): boolean {
+  for (let at = 0; at < NUMBERS * count; at += NUMBERS) {
+    if (results[at + DESCRIPTORS] !== 0) return true;
+  }
+  return false;
+}
+
+/** The messages, if there are no descriptors with them, and none is empty or cut. */
 export function takePlain(count: number): Buffer[] | undefined {
   let total = 0;
   for (let at = 0; at < NUMBERS * count; at += NUMBERS) {
     const length = results[at + LENGTH] as number;
     if (length === 0 || results[at + DESCRIPTORS] !== 0) return undefined;
+    if (((results[at + FLAGS] as number) & MSG_TRUNC) !== 0) return undefined;
     total += length;
   }
   return takeData(count, total);
@@ -58,7 +75,7 @@ function ancillaryDataOf(index: number): AncillaryData {
 }
 
 function takeData(count: number, total: number): Buffer[] {
-  if (total > LONG) return takeLongData(count, total);
+  if (total > LONG) return takeLongData(count);
   const memory = allocateMemory(total);
   os.takeBatch(memory, results, 0, count);
   const messages: Buffer[] = [];
@@ -71,13 +88,18 @@ function takeData(count: number, total: number): Buffer[] {
 }
 
 /** Memory of its own for each message: whoever keeps one does not keep all, and it is cheaper to have again. */
-function takeLongData(count: number, total: number): Buffer[] {
+function takeLongData(count: number): Buffer[] {
   const messages: Buffer[] = [];
   for (let index = 0; index < count; index++) {
-    const memory = allocateMemory(results[NUMBERS * index + LENGTH] as number);
+    const length = results[NUMBERS * index + LENGTH] as number;
+    const memory = allocateMemory(length);
     os.takeBatch(memory, results, index, 1);
     messages.push(memory);
+    resident[index] = Math.max(resident[index] as number, length);
   }
-  if (total > KEPT) os.releaseBatch();
+  if (resident.reduce((sum, bytes) => sum + bytes) > LARGEST_RESIDENT) {
+    os.releaseBatch();
+    resident.fill(0);
+  }
   return messages;
 }

@@ -1,9 +1,11 @@
 /** Connecting, which on a full backlog means trying again: Linux gives no sign of room (unix(7)). */
 import { type Address, addressBuffer, anchored, connectTo } from './address';
+import { setNonBlocking } from './descriptor-flags';
 import { systemError } from './errors';
 import { EAGAIN, EISCONN } from './linux';
 import { type Attempt, OperationQueue, type Waker, WOULD_BLOCK, WRITABLE } from './operations';
 import { os } from './os';
+import { clearTimeout, setTimeout } from './timers';
 
 export class Connect implements Attempt<void> {
   readonly #fd: number;
@@ -21,6 +23,8 @@ export class Connect implements Attempt<void> {
   // biome-ignore lint/suspicious/noConfusingVoidType: void is what the promise is for
   try(): void | typeof WOULD_BLOCK {
     const address = this.#anchored?.() ?? this.#address;
+    // Another owner of the open socket may have made it blocking, and a full backlog would stop the event loop.
+    setNonBlocking(this.#fd, true);
     const result = connectTo(address, (sockaddr) => os.connect(this.#fd, sockaddr));
     if (result === -EAGAIN) {
       // The kernel looks at the backlog first: without this, a connected socket would wait for nothing.

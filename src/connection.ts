@@ -1,6 +1,6 @@
 /** What the sending and the receiving side of one connection have in common. */
 import { SO_TIMESTAMP } from './linux';
-import { setIntegerOption } from './options';
+import { getIntegerOption, setIntegerOption } from './options';
 
 /** What went through a socket since it was opened. */
 export interface Counters {
@@ -44,6 +44,11 @@ export abstract class Connection implements Counters {
 
   get marksMessages(): boolean {
     return this.#marksMessages;
+  }
+
+  /** Whether they are still marked: another owner of the socket may have ended that. */
+  get areMessagesMarked(): boolean {
+    return getIntegerOption(this.fd, SO_TIMESTAMP) !== 0;
   }
 
   /**

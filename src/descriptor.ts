@@ -37,6 +37,8 @@ export class OwnedDescriptor {
   take(): number {
     const fd = this.#fd;
     this.#fd = -1;
+    // A registry of many owners that have nothing to close any more makes garbage collections long.
+    if (fd !== -1) owners.unregister(this);
     return fd;
   }
 }
@@ -66,5 +68,5 @@ const owners = new FinalizationRegistry<OwnedDescriptor>((descriptor) => {
  * given up.
  */
 export function closeWithOwner(owner: object, descriptor: OwnedDescriptor): void {
-  owners.register(owner, descriptor);
+  owners.register(owner, descriptor, descriptor);
 }

@@ -1,6 +1,7 @@
 /** What sockets and acceptors have in common: a descriptor, a name, a life from open to close. */
 import { type Address, addressBuffer, bindTo, decodeAddress, parseAddress, type SocketPath } from './address';
 import { closeWithOwner } from './descriptor';
+import { setCloseOnExec, setNonBlocking } from './descriptor-flags';
 import { onClose } from './diagnostics';
 import { invalidType, systemError } from './errors';
 import { FileDescriptor, received, takeOver } from './file-descriptor';
@@ -9,12 +10,6 @@ import {
   EALREADY,
   EBADF,
   EPROTOTYPE,
-  F_GETFD,
-  F_GETFL,
-  F_SETFD,
-  F_SETFL,
-  FD_CLOEXEC,
-  O_NONBLOCK,
   SO_ACCEPTCONN,
   SO_DOMAIN,
   SO_TYPE,
@@ -28,10 +23,12 @@ import { PolledDescriptor } from './readiness';
 export abstract class Endpoint implements Disposable, AsyncDisposable {
   /** @internal */
   protected descriptor: PolledDescriptor | undefined;
-  /** What it has owned, also in the lives before: it is watched over once, whenever this is collected. */
+  /** What it has owned, also in the lives before. */
   #owned: PolledDescriptor | undefined;
   #localPath: string | Buffer | undefined;
   #keepsLoopAlive = true;
+  /** While subscribers are informed that this is about to be closed or released. */
+  #isEnding = false;
 
   /** Whether there is a descriptor: after `open()` or the like, before `close()` and `release()`. */
   get isOpen(): boolean {
@@ -94,8 +91,8 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
     this.#mustBeClosed('assign');
     if (fd.fd === -1) throw systemError('assign', -EBADF);
     this.checkKind(fd.fd);
-    addFlag(fd.fd, F_GETFD, F_SETFD, FD_CLOEXEC);
-    addFlag(fd.fd, F_GETFL, F_SETFL, O_NONBLOCK);
+    setCloseOnExec(fd.fd);
+    setNonBlocking(fd.fd, true);
     this.begin(takeOver(fd));
   }
 
@@ -103,22 +100,24 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
    * Gives the descriptor up to the caller, still connected or listening, and closes this object without
    * closing it. Pending operations reject with `ECANCELED`. The descriptor stays non-blocking.
    *
-   * @throws `EBADF` if it is not open
+   * @throws `EBADF` if it is not open, or is being closed already
    */
   release(): FileDescriptor {
     const descriptor = this.opened('release');
-    this.end();
+    if (!this.end()) throw systemError('release', -EBADF);
     return received(descriptor.take());
   }
 
   /**
    * Closes the descriptor (close(2)). Pending operations reject with `ECANCELED`. Closing twice, or
    * what was never open, does nothing; it can be opened again.
+   *
+   * @throws `EBADF` if the number was closed elsewhere, for instance by `fs.closeSync(socket.fd)`. All the same,
+   *   pending operations reject, and this object is closed.
    */
   close(): void {
     const descriptor = this.descriptor;
-    if (descriptor === undefined) return;
-    this.end();
+    if (descriptor === undefined || !this.end()) return;
     descriptor.close();
   }
 
@@ -161,14 +160,22 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
   /**
    * Cancels what is pending and lets go of the descriptor, which the caller closes or gives away.
    *
+   * @returns false, and does nothing, if this is being done already: for a subscriber that closes what it is
+   *   informed of
    * @internal
    */
-  protected end(): void {
-    if (onClose.hasSubscribers) onClose.publish({ endpoint: this });
+  protected end(): boolean {
+    if (this.#isEnding) return false;
+    if (onClose.hasSubscribers) {
+      this.#isEnding = true;
+      onClose.publish({ endpoint: this });
+      this.#isEnding = false;
+    }
     this.cancel();
     this.closing();
     this.descriptor = undefined;
     this.#localPath = undefined;
+    return true;
   }
 
   /**
@@ -209,11 +216,8 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
   }
 
   #own(fd: number): PolledDescriptor {
-    if (this.#owned !== undefined) {
-      this.#owned.own(fd);
-      return this.#owned;
-    }
-    this.#owned = new PolledDescriptor(fd);
+    if (this.#owned === undefined) this.#owned = new PolledDescriptor(fd);
+    else this.#owned.own(fd);
     closeWithOwner(this, this.#owned);
     return this.#owned;
   }
@@ -231,12 +235,6 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
     this.#keepsLoopAlive = value;
     this.setKeepsLoopAlive(value);
   }
-}
-
-function addFlag(fd: number, get: number, set: number, flag: number): void {
-  const flags = os.fcntl(fd, get, 0);
-  const result = flags < 0 ? flags : os.fcntl(fd, set, flags | flag);
-  if (result < 0) throw systemError('fcntl', result);
 }
 
 /** Throws `ENOTSOCK` or `EPROTOTYPE` for anything but an AF_UNIX + SOCK_SEQPACKET socket. */

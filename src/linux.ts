@@ -64,5 +64,5 @@ export const O_PATH = 0o10000000;
 
 export const { EAGAIN, EALREADY, EADDRINUSE, EBADF, ECANCELED, ECONNABORTED, ECONNRESET, ECONNREFUSED } =
   constants.errno;
-export const { EEXIST, EINVAL, EISCONN, EMSGSIZE, ENODATA, ENOTCONN, EPROTOTYPE } = constants.errno;
+export const { EEXIST, EINVAL, EISCONN, EMSGSIZE, ENODATA, ENOMEM, ENOTCONN, EPROTOTYPE } = constants.errno;
 export const ERANGE = constants.errno.ERANGE;

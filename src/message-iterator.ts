@@ -3,6 +3,7 @@ import { type SeqpacketError, systemError } from './errors';
 import { EBADF } from './linux';
 import { type Attempt, NOT_DONE, type OperationQueue, WOULD_BLOCK } from './operations';
 import type { Receiver } from './receiving';
+import { rejection } from './turn';
 
 /** What belongs to a socket while it is open. */
 export interface Source {
@@ -12,6 +13,11 @@ export interface Source {
 
 export class MessageIterator<T> implements AsyncIterableIterator<T> {
   #isOver = false;
+
+  /** @internal */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
 
   /** @param receive makes what receives one message */
   constructor(
@@ -25,7 +31,7 @@ export class MessageIterator<T> implements AsyncIterableIterator<T> {
     const source = this.source();
     if (source === undefined) {
       this.end();
-      return Promise.reject(systemError('recvmsg', -EBADF));
+      return rejection(systemError('recvmsg', -EBADF));
     }
     return source.receives.run(new IteratorStep(this, this.receive(source.receiver)), this.signal);
   }
@@ -67,6 +73,8 @@ class IteratorStep<T> implements Attempt<IteratorResult<T, undefined>> {
   }
 
   try(): IteratorResult<T, undefined> | typeof WOULD_BLOCK | typeof NOT_DONE {
+    // Ended by a step before: what comes is for others.
+    if (this.iterator.isOver) return over();
     try {
       const value = this.receive.try();
       if (value === WOULD_BLOCK || value === NOT_DONE) return value as typeof WOULD_BLOCK | typeof NOT_DONE;

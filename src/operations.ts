@@ -6,13 +6,15 @@
  * first; nobody overtakes. An operation that is cancelled or aborted leaves the queue, and since only
  * a successful try has any effect, it has left no trace.
  *
- * After a number of tries the next ones go through the event loop, so that no flood on one socket
- * keeps timers and other sockets waiting; every queue then gets a turn of its own.
+ * When the time slice of a turn of the event loop is over (turn.ts), operations go on in the next one, so that
+ * no flood on one socket starves timers and other sockets.
  */
 import { type Abortable, unwatch, watch } from './abort';
 import { publishError } from './diagnostics';
 import { AbortError } from './errors';
-import { ECANCELED } from './linux';
+import { EAGAIN, ECANCELED } from './linux';
+import { now } from './timers';
+import { checkTime, deferToNextTurn, hasTime, rejection } from './turn';
 
 /** What a try returns that has to wait. */
 export const WOULD_BLOCK: unique symbol = Symbol('would block');
@@ -27,6 +29,8 @@ export interface Attempt<T> {
   failure(errno: number): Error;
   /** Whether it cannot be left to readiness alone when to try this first. */
   readonly isUrgent?: boolean;
+  /** Whether it fails with EAGAIN in place of waiting. */
+  readonly doesNotWait?: boolean;
   /** Adds to the error of an abort, in an operation that may have done a part of its work. */
   aborted?(error: Error): Error;
   /** Called before the operation begins to wait. */
@@ -48,8 +52,8 @@ export const READABLE = 1;
 export const WRITABLE = 2;
 export type Direction = typeof READABLE | typeof WRITABLE;
 
-/** How many tries may follow one another before the event loop gets its turn. */
-const TRIES_PER_TURN = 128;
+/** How many operations of one queue are served before the other queues that are due. */
+const OPERATIONS_PER_VISIT = 32;
 
 /**
  * After so many tries in a row that did not have to wait, the kernel need not tell of readiness: that costs
@@ -64,38 +68,6 @@ const TRIES_TO_REST = 16;
 const MISSES_TO_SKIP = 4;
 const PROBE_EVERY = 8;
 
-/** Spinning as well, once it has taken that long in one turn: in milliseconds. */
-const SPIN_PER_TURN = 1;
-
-let triesLeft = TRIES_PER_TURN;
-let spinLeft = SPIN_PER_TURN;
-let deferred: OperationQueue[] = [];
-
-/** The event loop has had its turn: operations may be tried at once again. */
-export function newTurn(): void {
-  triesLeft = TRIES_PER_TURN;
-  spinLeft = SPIN_PER_TURN;
-}
-
-function mayTry(): boolean {
-  if (triesLeft === 0) return false;
-  triesLeft--;
-  return true;
-}
-
-function proceedNextTurn(queue: OperationQueue): void {
-  deferred.push(queue);
-  if (deferred.length > 1) return;
-  setImmediate(() => {
-    const queues = deferred;
-    deferred = [];
-    for (const each of queues) {
-      newTurn();
-      each.proceed();
-    }
-  });
-}
-
 /** The operations of one kind on one socket. */
 export class OperationQueue {
   readonly direction: Direction;
@@ -106,6 +78,8 @@ export class OperationQueue {
   spin = 0;
   #waits = false;
   #deferred = false;
+  /** Whether one may wait for its turn that must not wait for readiness. */
+  #hasImpatient = false;
   /** Tries in a row that did not have to wait. */
   #streak = 0;
   /** Operations in a row whose first try would have blocked. */
@@ -131,14 +105,19 @@ export class OperationQueue {
   run<T>(attempt: Attempt<T>, signal: AbortSignal | undefined): Promise<T> {
     if (signal?.aborted) {
       const error = new AbortError(signal);
-      return Promise.reject(attempt.aborted?.(error) ?? error);
+      return rejection(attempt.aborted?.(error) ?? error);
     }
     const isFirst = this.#first === undefined;
+    let isTried = false;
     let waits = false;
     try {
-      if (isFirst && this.#skips() && attempt.isUrgent !== true) {
+      if (this.#waits && attempt.doesNotWait && hasTime()) {
+        return Promise.reject(attempt.failure(-EAGAIN));
+      }
+      if (isFirst && this.#skips() && attempt.isUrgent !== true && attempt.doesNotWait !== true) {
         waits = true;
-      } else if (isFirst && mayTry()) {
+      } else if (isFirst && hasTime()) {
+        isTried = true;
         let result = attempt.try();
         if (result === WOULD_BLOCK && this.spin > 0) result = this.#trySpinning(attempt);
         if (result !== WOULD_BLOCK && result !== NOT_DONE) {
@@ -151,46 +130,59 @@ export class OperationQueue {
       }
       attempt.hold?.();
     } catch (error) {
-      if (isFirst) {
+      if (isTried) {
+        const rejected = Promise.reject(error);
         publishError(error);
-        return Promise.reject(error);
+        return rejected;
       }
       attempt = new Failure(attempt, error);
+      waits = false;
     }
     const operation = new Operation(this, attempt, signal);
     const promise = operation.promise<T>();
     this.#append(operation);
     if (waits) this.#wait();
-    else if (isFirst) this.#proceedNextTurn();
+    else if (isFirst || attempt.doesNotWait) this.#proceedNextTurn();
     return promise;
   }
 
-  /** Tries those that wait, in their order, until one would block. */
+  /** Tries those that wait, in their order, until one would block or the time is over. */
   proceed(): void {
     this.#deferred = false;
-    for (let first = this.#first; first !== undefined; first = this.#first) {
-      if (!mayTry()) {
+    for (let served = 0; this.#first !== undefined; served++) {
+      if (served === OPERATIONS_PER_VISIT || !hasTime()) {
         this.#proceedNextTurn();
         return;
       }
-      let result: unknown;
-      try {
-        result = first.attempt.try();
-      } catch (error) {
-        this.remove(first);
-        publishError(error);
-        first.reject(error);
-        continue;
-      }
-      if (result === NOT_DONE) continue;
-      if (result === WOULD_BLOCK) {
-        this.#wait();
-        return;
-      }
-      this.remove(first);
-      first.resolve(result);
-      this.#succeeded();
+      if (!this.#tryFirst(this.#first)) return;
     }
+  }
+
+  /** Tries those that wait until one would block, whatever time it takes. */
+  flush(): void {
+    while (this.#first !== undefined && this.#tryFirst(this.#first)) {}
+  }
+
+  /** Returns whether it would not block. */
+  #tryFirst(first: Operation): boolean {
+    let result: unknown;
+    try {
+      result = first.attempt.try();
+    } catch (error) {
+      this.remove(first);
+      first.reject(error);
+      publishError(error);
+      return true;
+    }
+    if (result === NOT_DONE) return true;
+    if (result === WOULD_BLOCK) {
+      this.#wait();
+      return false;
+    }
+    this.remove(first);
+    first.resolve(result);
+    this.#succeeded();
+    return true;
   }
 
   /** Whether the first try is left out, since it would find nothing. */
@@ -201,15 +193,15 @@ export class OperationQueue {
   }
 
   #trySpinning<T>(attempt: Attempt<T>): T | typeof WOULD_BLOCK | typeof NOT_DONE {
-    const start = performance.now();
-    let now = start;
+    const start = now();
+    let time = start;
     let result: T | typeof WOULD_BLOCK | typeof NOT_DONE;
     do {
       result = attempt.try();
-      now = performance.now();
-    } while (result === WOULD_BLOCK && now - start < this.spin);
-    spinLeft -= now - start;
-    if (spinLeft <= 0) triesLeft = 0;
+      time = now();
+    } while (result === WOULD_BLOCK && time - start < this.spin);
+    checkTime(start);
+    checkTime(time);
     return result;
   }
 
@@ -240,6 +232,7 @@ export class OperationQueue {
     if (this.#last === undefined) this.#first = operation;
     else this.#last.next = operation;
     this.#last = operation;
+    if (operation.attempt.doesNotWait) this.#hasImpatient = true;
   }
 
   /** Takes an operation out before it was done. Whoever is first by that was not tried yet. */
@@ -271,12 +264,23 @@ export class OperationQueue {
     } catch (error) {
       this.cancel(error);
     }
+    if (this.#hasImpatient) this.#refuseImpatient();
+  }
+
+  /** Ends those that do not wait, now that the first one has to. */
+  #refuseImpatient(): void {
+    this.#hasImpatient = false;
+    for (let each = this.#first; each !== undefined; each = each.next) {
+      if (!each.attempt.doesNotWait) continue;
+      this.remove(each);
+      each.reject(each.attempt.failure(-EAGAIN));
+    }
   }
 
   #proceedNextTurn(): void {
     if (this.#deferred) return;
     this.#deferred = true;
-    proceedNextTurn(this);
+    deferToNextTurn(this);
   }
 }
 
@@ -289,6 +293,10 @@ class Failure implements Attempt<never> {
 
   try(): never {
     throw this.error;
+  }
+
+  get doesNotWait(): boolean {
+    return this.attempt.doesNotWait === true;
   }
 
   failure(errno: number): Error {

@@ -4,7 +4,8 @@
  *
  * Unless it says otherwise, a function returns what the system call returns, or the negative errno.
  * None of them blocks as long as sockets are non-blocking and messages are sent and received with
- * MSG_DONTWAIT. Interrupted calls are repeated. Back ends decide nothing.
+ * MSG_DONTWAIT. Interrupted calls are repeated. Arguments that cannot be read whole, as in a thread that is being
+ * terminated, are -EFAULT before the system call. Back ends decide nothing.
  */
 import { loadAddon } from './addon';
 import type { Parts } from './arguments';
@@ -27,10 +28,11 @@ export interface OperatingSystem {
   shutdown(fd: number, how: number): number;
   /**
    * recvmsg(2), into the parts and, past them, into an area of the back end that holds any message:
-   * a result greater than the length of the parts says that it is in use; see {@link takeSpilled}.
-   * What comes beside it is put into the {@link controlBlock}. Descriptors in it belong to this thread.
+   * a result greater than the length of the parts says that it is in use; see {@link takeOverflow}.
+   * What comes beside it is put into the {@link controlBlock}, of which it gets as many bytes as `controlRoom`
+   * says; the kernel closes descriptors that find no room. Those in it belong to this thread.
    */
-  recvmsg(fd: number, parts: Parts, flags: number): number;
+  recvmsg(fd: number, parts: Parts, flags: number, controlRoom: number): number;
   /** Names the control block (`ancillary-data.ts`) that every `recvmsg` of this thread fills in. */
   controlBlock(block: Uint8Array): number;
   /** send(2) */
@@ -40,9 +42,10 @@ export interface OperatingSystem {
   /**
    * recvmmsg(2) of at most `max` messages, into an area of the back end that holds any of them; see
    * {@link takeBatch}. `results` gets four numbers of each: its length, its flags, the bytes of its control
-   * messages, and how many descriptors are among them, which belong to this thread.
+   * messages, and how many descriptors are among them, which belong to this thread. `controlRoom` is for each
+   * message. `-ENOMEM` if there is no memory for that area.
    */
-  recvmmsg(fd: number, max: number, results: Int32Array, flags: number): number;
+  recvmmsg(fd: number, max: number, results: Int32Array, flags: number, controlRoom: number): number;
   /** sendmmsg(2) of messages, from one of them on; how many were sent. */
   sendmmsg(fd: number, messages: readonly Parts[], start: number, flags: number): number;
   /** getsockopt(2) into `value`; the length of the value. A pidfd in it belongs to this thread. */
@@ -72,21 +75,21 @@ export interface OperatingSystem {
   disown(fd: number): void;
 
   /** Fetches the first bytes that the last `recvmsg` put behind its parts, and frees that area. */
-  takeSpilled(target: Uint8Array): void;
+  takeOverflow(target: Uint8Array): number;
 
   /** Copies `count` messages of the last `recvmmsg`, from the first on, to the target, one behind the other. */
-  takeBatch(target: Uint8Array, results: Int32Array, first: number, count: number): void;
+  takeBatch(target: Uint8Array, results: Int32Array, first: number, count: number): number;
   /** Gives back the memory in which `recvmmsg` has put messages. */
-  releaseBatch(): void;
+  releaseBatch(): number;
   /** Copies what came beside one message of the last `recvmmsg` to the {@link controlBlock}. */
-  takeBatchControl(index: number, results: Int32Array): void;
+  takeBatchControl(index: number, results: Int32Array): number;
 
   /**
    * Names the one function of this thread that learns of readiness. It gets a descriptor and the directions
    * (1 readable, 2 writable) that it is ready for, with 65536 added if the poll was stopped by an error. It
    * returns whether it knows the descriptor: if not, the poll is stopped. While it runs, and what becomes ready
    * to run by it, `report[0]` is 1, and `report[1]` tells whether that poll keeps the event loop alive; what
-   * is written there is done afterwards.
+   * is written there is done afterwards. `report[2]` is the number of the event loop's turn, or 0.
    */
   onReady(callback: (fd: number, events: number) => boolean, report: Int32Array): number;
   /** Makes the poll of a descriptor, which watches nothing yet and does not keep the event loop alive. */

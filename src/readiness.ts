@@ -1,8 +1,9 @@
 /** Waiting for a descriptor: which queues to go on with when the event loop says that it is ready. */
 import { OwnedDescriptor } from './descriptor';
 import { systemError } from './errors';
-import { newTurn, type OperationQueue, READABLE, type Waker, WRITABLE } from './operations';
+import { type OperationQueue, READABLE, type Waker, WRITABLE } from './operations';
 import { os } from './os';
+import { turnIs } from './turn';
 
 /** By number, the descriptors with queues that wait: held here, so that nothing is collected while it waits. */
 const waiting: (PolledDescriptor | undefined)[] = [];
@@ -14,7 +15,7 @@ const stopped = new Set<number>();
 const STOPPED = 0x10000;
 
 /** See `onReady` in os.ts. */
-const report = new Int32Array(2);
+const report = new Int32Array(3);
 let reported: PolledDescriptor | undefined;
 let listening = false;
 
@@ -111,7 +112,7 @@ export class PolledDescriptor extends OwnedDescriptor implements Waker {
 }
 
 function dispatch(fd: number, events: number): boolean {
-  newTurn();
+  turnIs(report[2] as number);
   reported = waiting[fd];
   if (reported === undefined) {
     stopped.add(fd);

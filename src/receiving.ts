@@ -4,17 +4,30 @@ import {
   type Credentials,
   decodeAncillaryData,
   NO_ANCILLARY_DATA,
+  ROOM_FOR_ALL,
+  ROOM_FOR_CREDENTIALS,
+  ROOM_FOR_MARK,
   receiveAncillaryData,
 } from './ancillary-data';
 import { byteLength, type Parts } from './arguments';
-import { looksLikeEnd, receiveBatch, takeAll, takePlain } from './batch';
+import { hadDescriptors, looksLikeEnd, MAX_BATCH, receiveBatch, takeAll, takePlain } from './batch';
 import type { Connection } from './connection';
 import { endOfFile, type SeqpacketError, systemError } from './errors';
 import { type FileDescriptor, received, takeOver } from './file-descriptor';
-import { EAGAIN, ECONNRESET, EMSGSIZE, MSG_CMSG_CLOEXEC, MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC } from './linux';
+import {
+  EAGAIN,
+  ECONNRESET,
+  EMSGSIZE,
+  ENOMEM,
+  MSG_CMSG_CLOEXEC,
+  MSG_DONTWAIT,
+  MSG_PEEK,
+  MSG_TRUNC,
+} from './linux';
 import { freeMemory, takeMemory } from './message-memory';
 import { type Attempt, WOULD_BLOCK } from './operations';
 import { os } from './os';
+import { spend } from './turn';
 
 /** What an empty message is: the end of file, or a message. */
 export type EmptyMessages = 'eof' | 'deliver';
@@ -27,10 +40,11 @@ interface HeldMessage {
   readonly fds: readonly FileDescriptor[];
   readonly truncated: boolean;
   readonly credentials: Credentials | undefined;
+  readonly cut: boolean;
 }
 
-function heldMessage(data: Buffer, { fds, truncated, credentials }: AncillaryData): HeldMessage {
-  return { data, fds: fds.map(received), truncated, credentials };
+function heldMessage(data: Buffer, { fds, truncated, credentials, cut }: AncillaryData): HeldMessage {
+  return { data, fds: fds.map(received), truncated, credentials, cut };
 }
 
 /** What all share that hold nothing; never changed. */
@@ -54,6 +68,8 @@ export class Receiver {
   #emptyMessages: EmptyMessages = 'eof';
   /** How long the next message may be, by those before: what is longer costs a copy. */
   #expected = LEAST_ROOM;
+  /** How many messages are received one by one before the next batch. */
+  #oneByOne = 0;
 
   constructor(connection: Connection) {
     this.#connection = connection;
@@ -73,26 +89,30 @@ export class Receiver {
   receive(parts: Parts, flags: number): number | typeof WOULD_BLOCK {
     const held = this.#held[0];
     if (held !== undefined) return this.#receiveHeld(held, parts, flags);
-    const bytes = this.#receive(parts, flags);
+    const bytes = this.#receive(parts, flags, ROOM_FOR_ALL);
     if (bytes === WOULD_BLOCK) return WOULD_BLOCK;
     if (bytes > byteLength(parts)) {
       if ((flags & MSG_TRUNC) === 0) throw this.#tooLong(bytes, parts, flags);
-      os.takeSpilled(NOWHERE);
+      os.takeOverflow(NOWHERE);
     }
     if ((flags & MSG_PEEK) === 0) this.#count(bytes);
     return bytes;
   }
 
-  /** Receives one message, however long, into memory that nobody else writes to. */
-  receiveWhole(): Buffer | typeof WOULD_BLOCK {
+  /**
+   * Receives one message, however long, into memory that nobody else writes to.
+   *
+   * @param controlRoom for what comes beside it: see ancillary-data.ts
+   */
+  receiveWhole(controlRoom: number): Buffer | typeof WOULD_BLOCK {
     const held = this.#held[0];
     if (held !== undefined) {
-      this.#refuseEmpty(held, 0);
+      this.#refuse(held, 0);
       this.#takeHeld();
       return held.data;
     }
     const room = freeMemory(this.#expected);
-    const bytes = this.#receive(room, 0);
+    const bytes = this.#receive(room, 0, controlRoom);
     if (bytes === WOULD_BLOCK) return WOULD_BLOCK;
     this.#count(bytes);
     const data = bytes > room.length ? assemble(bytes, room) : takeMemory(room, bytes);
@@ -103,11 +123,14 @@ export class Receiver {
   /** Receives 1 to `max` messages, in one system call; their descriptors are closed. */
   receiveBatch(max: number): Buffer[] | typeof WOULD_BLOCK {
     if (this.#held.length > 0) return this.#receiveHeldBatch(max);
-    if (this.#expected > LONGEST_OF_BATCH) return this.#receiveOne();
+    if (this.#expected > LONGEST_OF_BATCH || this.#oneByOne > 0) return this.#receiveOne();
     const count = this.#receiveBatch(max);
     if (count === WOULD_BLOCK) return WOULD_BLOCK;
+    if (count === -ENOMEM) return this.#receiveOne();
+    if (count < 0) throw this.failure(count);
     const messages = takePlain(count);
     if (messages === undefined) {
+      this.#noteDescriptors(hadDescriptors(count));
       this.#holdBatch(count);
       return this.#receiveHeldBatch(max);
     }
@@ -120,12 +143,23 @@ export class Receiver {
     return messages;
   }
 
-  /** A batch of one: for long messages the copy out of the batch's memory costs more than a system call. */
+  /** A batch of one. For long messages the copy out of the batch's memory costs more than a system call. */
   #receiveOne(): Buffer[] | typeof WOULD_BLOCK {
-    const data = this.receiveWhole();
+    const data = this.receiveWhole(ROOM_FOR_CREDENTIALS);
     if (data === WOULD_BLOCK) return WOULD_BLOCK;
     this.closeFds();
+    const { fds, truncated } = this.ancillary;
+    this.#noteDescriptors(truncated || fds.length > 0);
     return [data];
+  }
+
+  /**
+   * After descriptors the next messages are received one by one: a batch of 64 would hold up to 16,192
+   * descriptors, which are only needed if a message behind an empty one is received with them later.
+   */
+  #noteDescriptors(had: boolean): void {
+    if (had && this.emptyMessages === 'eof') this.#oneByOne = MAX_BATCH;
+    else if (this.#oneByOne > 0) this.#oneByOne--;
   }
 
   #expect(bytes: number): void {
@@ -135,10 +169,10 @@ export class Receiver {
   #receiveHeldBatch(max: number): Buffer[] {
     const messages: Buffer[] = [];
     for (const held of this.#held) {
-      if (messages.length === max || (held.data.length === 0 && this.emptyMessages === 'eof')) break;
+      if (messages.length === max || this.#isRefused(held)) break;
       messages.push(held.data);
     }
-    if (messages.length === 0) this.#refuseEmpty(this.#held[0] as HeldMessage, 0);
+    if (messages.length === 0) this.#refuse(this.#held[0] as HeldMessage, 0);
     for (const _ of messages) {
       this.#takeHeld();
       this.closeFds();
@@ -171,45 +205,58 @@ export class Receiver {
     return systemError('recvmsg', errno, this.#connection.name);
   }
 
-  /** One recvmsg; the result is greater than the parts if the message is longer and has spilled. */
-  #receive(parts: Parts, flags: number): number | typeof WOULD_BLOCK {
-    const bytes = this.#recvmsg(parts, flags);
+  /** One recvmsg; the result is greater than the parts if the message is longer and has overflowed. */
+  #receive(parts: Parts, flags: number, controlRoom: number): number | typeof WOULD_BLOCK {
+    const bytes = this.#recvmsg(parts, flags, controlRoom);
     if (bytes === -EAGAIN && (flags & MSG_DONTWAIT) === 0) return WOULD_BLOCK;
     if (bytes < 0) throw this.failure(bytes);
 
     const ancillary = decodeAncillaryData();
-    if (bytes === 0 && (this.emptyMessages === 'eof' || !ancillary.present)) {
+    if (bytes === 0 && (this.emptyMessages === 'eof' || !ancillary.present) && !this.#isUnmarkedMessage()) {
       closeAll(ancillary.fds);
       throw this.#end(flags, ancillary.present);
+    }
+    if (ancillary.cut && (flags & MSG_TRUNC) === 0) {
+      os.takeOverflow(NOWHERE);
+      closeAll(ancillary.fds);
+      throw this.#messageSizeError(bytes);
     }
     this.ancillary = ancillary;
     return bytes;
   }
 
-  /** recvmsg(2), once more after a reset: that is told at the end of what there is to receive. */
-  #recvmsg(parts: Parts, flags: number): number {
-    const { fd } = this.#connection;
-    const systemFlags = flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
-    const bytes = os.recvmsg(fd, parts, systemFlags);
-    if (bytes !== -ECONNRESET) return bytes;
-    this.#connection.noteReset();
-    return os.recvmsg(fd, parts, systemFlags);
+  /**
+   * Whether what looked like the end is an empty message to be delivered. That can only be where another owner
+   * of the socket has unset the marks; and if the end does come next, it is taken for the end.
+   */
+  #isUnmarkedMessage(): boolean {
+    return this.emptyMessages === 'deliver' && !this.#connection.areMessagesMarked && !this.#isAtEnd();
   }
 
-  /** One recvmmsg. */
+  /** recvmsg(2), once more after a reset: that is reported at the end of what there is to receive. */
+  #recvmsg(parts: Parts, flags: number, controlRoom: number): number {
+    const { fd } = this.#connection;
+    const systemFlags = flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
+    const bytes = os.recvmsg(fd, parts, systemFlags, controlRoom);
+    if (bytes !== -ECONNRESET) return bytes;
+    this.#connection.noteReset();
+    return os.recvmsg(fd, parts, systemFlags, controlRoom);
+  }
+
+  /** One recvmmsg: how many messages, or the negative errno. */
   #receiveBatch(max: number): number | typeof WOULD_BLOCK {
     const { fd } = this.#connection;
     // A batch is filled up with the end of file, which would look like as many empty messages.
     if (!this.#connection.marksMessages) this.#connection.markMessages();
     const flags = MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
-    let count = receiveBatch(fd, max, flags);
+    // What comes behind an empty message that counts as the end is held, and may be received with descriptors.
+    const mayHold = this.emptyMessages === 'eof';
+    let count = receiveBatch(fd, max, flags, mayHold);
     if (count === -ECONNRESET) {
       this.#connection.noteReset();
-      count = receiveBatch(fd, max, flags);
+      count = receiveBatch(fd, max, flags, mayHold);
     }
-    if (count === -EAGAIN) return WOULD_BLOCK;
-    if (count < 0) throw this.failure(count);
-    return count;
+    return count === -EAGAIN ? WOULD_BLOCK : count;
   }
 
   /** Holds the messages of a batch; throws if there are none, but the end. */
@@ -224,8 +271,8 @@ export class Receiver {
   /** Whether the end of file is what comes next, and not an empty message. */
   #isAtEnd(): boolean {
     this.#connection.markMessages();
-    const bytes = this.#recvmsg(NOWHERE, MSG_PEEK);
-    if (bytes > 0) os.takeSpilled(NOWHERE);
+    const bytes = this.#recvmsg(NOWHERE, MSG_PEEK, ROOM_FOR_MARK);
+    if (bytes > 0) os.takeOverflow(NOWHERE);
     if (bytes < 0) return false;
     const { present, fds } = decodeAncillaryData();
     closeAll(fds);
@@ -235,7 +282,7 @@ export class Receiver {
   /** Keeps a message that is longer than its buffer for the next receive. */
   #tooLong(bytes: number, parts: Parts, flags: number): SeqpacketError {
     if ((flags & MSG_PEEK) !== 0) {
-      os.takeSpilled(NOWHERE);
+      os.takeOverflow(NOWHERE);
       this.closeFds();
     } else {
       this.#held = [heldMessage(assemble(bytes, parts), this.ancillary)];
@@ -245,7 +292,7 @@ export class Receiver {
 
   #receiveHeld(held: HeldMessage, parts: Parts, flags: number): number {
     const { data } = held;
-    this.#refuseEmpty(held, flags);
+    this.#refuse(held, flags);
     if (data.length > byteLength(parts) && (flags & MSG_TRUNC) === 0) {
       throw this.#messageSizeError(data.length);
     }
@@ -257,18 +304,25 @@ export class Receiver {
 
   #takeHeld(): void {
     const { data, fds, truncated, credentials } = this.#held.shift() as HeldMessage;
-    this.ancillary = { fds: fds.map(takeOver), truncated, credentials, present: true };
+    this.ancillary = { fds: fds.map(takeOver), truncated, credentials, present: true, cut: false };
     this.#count(data.length);
   }
 
-  /** Where an empty message counts as the end, throws that, and takes the message unless it is peeked at. */
-  #refuseEmpty(held: HeldMessage, flags: number): void {
-    if (held.data.length > 0 || this.emptyMessages === 'deliver') return;
+  #isRefused({ data, cut }: HeldMessage): boolean {
+    return cut || (data.length === 0 && this.emptyMessages === 'eof');
+  }
+
+  /**
+   * Throws for a message that was cut, and for an empty one that counts as the end; and takes it, unless it is
+   * peeked at.
+   */
+  #refuse(held: HeldMessage, flags: number): void {
+    if (!this.#isRefused(held)) return;
     if ((flags & MSG_PEEK) === 0) {
       this.#held.shift();
       for (const fd of held.fds) fd.close();
     }
-    throw endOfFile(this.#connection.name);
+    throw held.cut ? this.#messageSizeError(held.data.length) : endOfFile(this.#connection.name);
   }
 
   /** The end, or an empty message that counts as the end; but the reset, once, at the very end. */
@@ -281,6 +335,7 @@ export class Receiver {
   #count(bytes: number): void {
     this.#connection.messagesReceived++;
     this.#connection.bytesReceived += bytes;
+    spend(bytes, 0);
   }
 
   #messageSizeError(messageSize: number): SeqpacketError {
@@ -293,10 +348,10 @@ function duplicates({ fds: originals, truncated, credentials }: HeldMessage): An
   const fds: number[] = [];
   for (const { fd } of originals) {
     const duplicate = os.dup(fd);
-    if (duplicate < 0) return { fds, truncated: true, credentials, present: true };
+    if (duplicate < 0) return { fds, truncated: true, credentials, present: true, cut: false };
     fds.push(duplicate);
   }
-  return { fds, truncated, credentials, present: true };
+  return { fds, truncated, credentials, present: true, cut: false };
 }
 
 /** What all kinds of receiving have in common. */
@@ -307,7 +362,11 @@ abstract class Receiving<Result> implements Attempt<Result> {
   ) {}
 
   get isUrgent(): boolean {
-    return (this.flags & MSG_DONTWAIT) !== 0 || this.receiver.holdsMessage;
+    return this.receiver.holdsMessage;
+  }
+
+  get doesNotWait(): boolean {
+    return (this.flags & MSG_DONTWAIT) !== 0;
   }
 
   abstract try(): Result | typeof WOULD_BLOCK;
@@ -384,7 +443,7 @@ export class ReceiveMessage extends Receiving<Message> {
   }
 
   try(): Message | typeof WOULD_BLOCK {
-    const data = this.receiver.receiveWhole();
+    const data = this.receiver.receiveWhole(this.maxFds === 0 ? ROOM_FOR_CREDENTIALS : ROOM_FOR_ALL);
     if (data === WOULD_BLOCK) return WOULD_BLOCK;
     const { ancillary } = this.receiver;
     const message: Message = { data, ...deliverFds(ancillary, this.maxFds) };
@@ -396,7 +455,7 @@ export class ReceiveMessage extends Receiving<Message> {
 /** Receives the data of one message, however long; its descriptors are closed. */
 export class ReceiveData extends Receiving<Buffer> {
   try(): Buffer | typeof WOULD_BLOCK {
-    const data = this.receiver.receiveWhole();
+    const data = this.receiver.receiveWhole(ROOM_FOR_MARK);
     if (data !== WOULD_BLOCK) this.receiver.closeFds();
     return data;
   }
@@ -435,7 +494,7 @@ function closeAll(fds: readonly number[]): void {
 /** A message that was received into parts and beyond. */
 function assemble(bytes: number, parts: Parts): Buffer {
   const data = Buffer.allocUnsafeSlow(bytes);
-  os.takeSpilled(data.subarray(copyFromParts(parts, data)));
+  os.takeOverflow(data.subarray(copyFromParts(parts, data)));
   return data;
 }
 

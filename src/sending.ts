@@ -7,6 +7,7 @@ import { invalidState, systemError } from './errors';
 import { EAGAIN, EBADF, ECONNRESET, MSG_DONTWAIT, MSG_EOR, MSG_NOSIGNAL } from './linux';
 import { type Attempt, NOT_DONE, WOULD_BLOCK } from './operations';
 import { os } from './os';
+import { spend } from './turn';
 
 /** MSG_EOR marks where the message ends, which other systems than Linux need to be told. */
 const SENDING_FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR;
@@ -33,6 +34,10 @@ export class Send implements Attempt<number> {
     );
   }
 
+  get doesNotWait(): boolean {
+    return (this.flags & MSG_DONTWAIT) !== 0;
+  }
+
   failure(errno: number): Error {
     return sendingFailure(this.connection, errno);
   }
@@ -48,10 +53,11 @@ export class Send implements Attempt<number> {
   /** What came of it: the length, or that it has to wait, or the error. */
   protected outcome(sent: number): number | typeof WOULD_BLOCK {
     const { connection } = this;
-    if (sent === -EAGAIN && (this.flags & MSG_DONTWAIT) === 0) return WOULD_BLOCK;
+    if (sent === -EAGAIN && !this.doesNotWait) return WOULD_BLOCK;
     if (sent < 0) throw this.failure(sent);
     connection.messagesSent++;
     connection.bytesSent += sent;
+    spend(sent, 0);
     return sent;
   }
 }
@@ -131,6 +137,7 @@ export class SendMany implements Attempt<number> {
     for (let i = start; i < this.#sent; i++) bytes += byteLength(messages[i] as Parts);
     connection.bytesSent += bytes;
     connection.messagesSent += sent;
+    spend(bytes, 0);
     return this.#sent === messages.length ? this.#sent : NOT_DONE;
   }
 

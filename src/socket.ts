@@ -62,6 +62,7 @@ import {
   ReceiveWithFds,
 } from './receiving';
 import { Send, SendMany, SendWithFds } from './sending';
+import { rejection } from './turn';
 import { readableOf, writableOf } from './web-streams';
 
 /** What belongs to a socket from when it is opened until it is closed. */
@@ -92,9 +93,14 @@ class Session extends Connection {
     this.#sends?.cancel();
   }
 
+  /** `''` where it cannot be found out: an error that is being reported must not become another one. */
   override get name(): string | Buffer {
-    const { remotePath, localPath } = this.socket;
-    return remotePath.length > 0 ? remotePath : localPath;
+    try {
+      const { remotePath, localPath } = this.socket;
+      return remotePath.length > 0 ? remotePath : localPath;
+    } catch {
+      return '';
+    }
   }
 }
 
@@ -255,7 +261,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   connect(path: SocketPath, options?: SignalOption): Promise<void> {
     const address = parseAddress(path);
     const signal = signalOf(options);
-    if (signal?.aborted) return Promise.reject(new AbortError(signal));
+    if (signal?.aborted) return rejection(new AbortError(signal));
     try {
       if (!this.isOpen) this.open();
       const session = this.#opened('connect');
@@ -268,7 +274,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
       };
       return queue.run(new Connect(session.fd, address, connected), signal);
     } catch (error) {
-      return Promise.reject(error);
+      return rejection(error);
     }
   }
 
@@ -293,6 +299,8 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   shutdown(what: 'receive' | 'send' | 'both'): void {
     const how = HOW[checkOneOf(what, 'what', Object.keys(HOW) as (keyof typeof HOW)[])];
     const session = this.#opened('shutdown');
+    // What was called before is sent if there is room; it may only have been put off for the sake of fairness.
+    if (how !== SHUT_RD) session.sends.flush();
     const result = os.shutdown(session.fd, how);
     if (result < 0) throw systemError('shutdown', result, session.name);
     session.receives.proceed();
@@ -409,7 +417,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
     const signal = signalOf(options);
     const session = this.#session;
     if (session === undefined) {
-      return Promise.reject(Object.assign(systemError('sendmsg', -EBADF), { messagesSent: 0 }));
+      return rejection(Object.assign(systemError('sendmsg', -EBADF), { messagesSent: 0 }));
     }
     return session.sends.run(new SendMany(session, parts), signal);
   }
@@ -565,7 +573,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   }
 
   #closed(syscall: string): Promise<never> {
-    return Promise.reject(systemError(syscall, -EBADF));
+    return rejection(systemError(syscall, -EBADF));
   }
 }
 

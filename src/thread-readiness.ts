@@ -1,5 +1,6 @@
-/** Readiness where the event loop is not libuv's: a thread of the C layer (`thread-poll.c`) tells of it. */
+/** Readiness where the event loop is not libuv's: a thread of the C layer (`thread-readiness.c`) tells of it. */
 import type { OperatingSystem } from './os';
+import { queueMicrotask } from './timers';
 
 /** The C layer has both kinds of readiness. */
 export interface Addon extends OperatingSystem {

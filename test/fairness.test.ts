@@ -1,13 +1,13 @@
 /** Promise: a flood on one socket starves neither timers nor other sockets. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SeqpacketSocket } from 'seqpacket';
+import { SeqpacketAcceptor, SeqpacketSocket } from 'seqpacket';
 import { missing } from './support/programs.js';
 import { scratchPath } from './support/scratch.js';
-import { listeningAt, receiveText, socketPair } from './support/sockets.js';
+import { listeningAt, receiveText, socketPair, useUpTurn } from './support/sockets.js';
 
 /** Floods a pair from within this thread, with promises that are resolved at once, until told to stop. */
 function flood(): { stop(): Promise<number> } {
@@ -40,26 +40,108 @@ test('a timer fires while one socket is flooded', async () => {
   assert.ok((await flooding.stop()) > 0);
 });
 
-test('setImmediate and other sockets get their turn between a bounded number of messages', async () => {
-  const [a, b] = SeqpacketSocket.pair();
-  a.setOption('sendBufferSize', 4_000_000);
-  const TOTAL = 2000;
-  let received = 0;
-  const turns: number[] = [];
+/** Keeps the CPU busy for so many milliseconds. */
+function work(ms: number): void {
+  const end = performance.now() + ms;
+  while (performance.now() < end) {}
+}
+
+/** The most that `count()` grew by between two turns of the event loop while something ran. */
+async function mostInOneTurn(count: () => number, running: Promise<unknown>): Promise<number> {
+  let before = count();
+  let most = 0;
   let watching = true;
   const watch = () => {
-    turns.push(received);
+    most = Math.max(most, count() - before);
+    before = count();
     if (watching) setImmediate(watch);
   };
-  const buffer = Buffer.alloc(64);
-  for (let i = 0; i < TOTAL; i++) await a.send(buffer);
   setImmediate(watch);
-  for (; received < TOTAL; received++) await b.receive(buffer);
+  await running;
   watching = false;
-  const steps = turns.map((each, index) => each - (turns[index - 1] ?? 0));
-  assert.ok(Math.max(...steps) <= 256, `up to ${Math.max(...steps)} messages in one turn`);
-  a.close();
-  b.close();
+  return Math.max(most, count() - before);
+}
+
+test('what is done with messages counts: with slow work only a few are received in one turn', async () => {
+  using ends = socketPair();
+  const TOTAL = 200;
+  for (let i = 0; i < TOTAL; i++) await ends.a.send(Buffer.alloc(64));
+  let received = 0;
+  const receiving = (async () => {
+    for (const buffer = Buffer.alloc(64); received < TOTAL; received++) {
+      await ends.b.receive(buffer);
+      work(1);
+    }
+  })();
+  const most = await mostInOneTurn(() => received, receiving);
+  assert.ok(most <= 20, `${most} messages, for each of which something works for a millisecond`);
+});
+
+test('all sockets share the time of a turn', async () => {
+  const SOCKETS = 50;
+  const EACH = 10;
+  const pairs = Array.from({ length: SOCKETS }, () => SeqpacketSocket.pair());
+  let received = 0;
+  const receiving = pairs.map(async ([, b]) => {
+    for (const buffer = Buffer.alloc(64), end = EACH; b.counters.messagesReceived < end; received++) {
+      await b.receive(buffer);
+      work(0.2);
+    }
+  });
+  // All wait by now, and all become readable in the same turn.
+  for (const [a] of pairs) for (let i = 0; i < EACH; i++) a.trySend(Buffer.alloc(64));
+  const most = await mostInOneTurn(() => received, Promise.all(receiving));
+  assert.equal(received, SOCKETS * EACH);
+  assert.ok(
+    most <= 100,
+    `${most} of ${SOCKETS * EACH} messages, for each of which something works for 0.2 ms`,
+  );
+  for (const pair of pairs) for (const socket of pair) socket.close();
+});
+
+test('descriptors that nobody asks for are not even received', { skip: missing('strace') }, () => {
+  const script = `
+    import { SeqpacketAcceptor, SeqpacketSocket } from 'seqpacket';
+    const [a, b] = SeqpacketSocket.pair();
+    b.setOption('emptyMessages', 'deliver');
+    const fds = Array(253).fill(0);
+    const many = () => Promise.all(Array.from({ length: 10 }, () => a.sendWithFds(Buffer.alloc(64), fds)));
+    await many();
+    await b.receiveMany();
+    await many();
+    for (let i = 0; i < 10; i++) await b[Symbol.asyncIterator]().next();
+    process.exit();
+  `;
+  const node = [process.execPath, '--input-type=module', '-e', script];
+  const { stderr } = spawnSync(
+    'strace',
+    ['-f', '-qq', '-e', 'trace=recvmsg,recvmmsg', '-e', 'signal=none', ...node],
+    {
+      encoding: 'utf8',
+    },
+  );
+  const received = stderr.split('\n').filter((line) => /iov_len=64|"\\0\\0/.test(line));
+  assert.ok(received.length >= 11, stderr.slice(-2000));
+  assert.deepEqual(
+    received.filter((line) => line.includes('SCM_RIGHTS')),
+    [],
+  );
+});
+
+test('a flood of descriptors ends batches in which they would all be received at once', async () => {
+  using ends = socketPair();
+  for (let round = 0; round < 3; round++) {
+    for (let i = 0; i < 20; i++) assert.ok(ends.a.trySend(Buffer.alloc(1), [0]));
+    const first = (await ends.b.receiveMany()).length;
+    if (round > 0) assert.equal(first, 1);
+    while (ends.b.ioControl('bytesReadable') > 0) await ends.b.receiveMany();
+  }
+  for (let i = 0; i < 100; i++) ends.a.trySend(Buffer.alloc(1));
+  let largest = 0;
+  while (ends.b.ioControl('bytesReadable') > 0) {
+    largest = Math.max(largest, (await ends.b.receiveMany()).length);
+  }
+  assert.equal(largest, 36);
 });
 
 test('a hundred other sockets are served beside a flood', async () => {
@@ -138,4 +220,44 @@ except OSError: pass
   socket.close();
   await exit;
   assert.ok(received > 100);
+});
+
+test('operations that fail before they are tried are a flood, too', async () => {
+  using ends = socketPair();
+  const closed = new SeqpacketSocket();
+  const signal = AbortSignal.abort();
+  const buffer = Buffer.alloc(1);
+  const failing: (() => Promise<unknown>)[] = [
+    () => ends.a.receive(buffer, { signal }),
+    () => ends.a.send(buffer, { signal }),
+    () => ends.a.sendWithFds(buffer, [99_999]),
+    () => closed.connect('/nowhere', { signal }),
+    () => closed.receive(buffer),
+    () => closed.receiveMessage(),
+    () => closed.sendMany([buffer]),
+    () => new SeqpacketAcceptor().accept(),
+  ];
+  for (const fail of failing) {
+    let timer = false;
+    setTimeout(() => {
+      timer = true;
+    }, 1);
+    let failures = 0;
+    while (!timer) {
+      await fail().catch(() => failures++);
+      assert.ok(failures < 1_000_000, `${fail} starves the event loop`);
+    }
+    assert.ok(failures > 0);
+  }
+});
+
+test('a send that was put off goes out before shutdown() ends sending', async () => {
+  using ends = socketPair();
+  useUpTurn();
+  const sent = Array.from({ length: 200 }, () => ends.a.send(Buffer.alloc(10)));
+  ends.a.shutdown('send');
+  assert.deepEqual(new Set(await Promise.all(sent)), new Set([10]));
+  let received = 0;
+  for await (const _ of ends.b) received++;
+  assert.equal(received, 200);
 });

@@ -159,6 +159,8 @@ class World {
   /** Sockets that were accepted and have no place; closed once the model has caught up with what came before. */
   #unwanted: { real: SeqpacketSocket; model: SocketModel }[] = [];
   #settled = 0;
+  /** Those that have not settled yet, and some that have. */
+  #tickets: Ticket[] = [];
   #messages = 0;
 
   constructor() {
@@ -279,9 +281,11 @@ class World {
     value: (result: unknown) => unknown = (result) => result,
   ): Promise<Ticket> {
     const ticket = new Ticket();
+    this.#tickets.push(ticket);
     const settle = (outcome: Outcome) => {
       ticket.place = ++this.#settled;
       ticket.outcome = outcome;
+      ticket.check();
     };
     call().then(
       (result) => {
@@ -314,11 +318,12 @@ class World {
     const deadline = performance.now() + patience;
     for (;;) {
       await this.#quiet();
+      this.#tickets = this.#tickets.filter((each) => each.outcome === undefined);
       this.#serve();
       if (await this.closeUnwanted()) continue;
       const owed = this.#queues().find((queue) => queue.owed)?.owed;
-      if (owed === undefined) return;
-      if (performance.now() > deadline) assert.fail(`${owed.syscall} has to settle, but waits`);
+      if (owed === undefined && !this.#tickets.some((each) => each.expected !== undefined)) return;
+      if (performance.now() > deadline) assert.fail(`${owed?.syscall ?? 'a refusal'} has to settle, but waits`);
       // A connect tries again only after a while.
       if (owed instanceof Connect) await delay(1);
     }
@@ -582,7 +587,7 @@ function signalOf(world: World, kind: SignalKind): AbortSignal | undefined {
 /** Starts an operation unless the model says that it is refused. */
 function operate(refused: string | undefined, ticket: Ticket, begin: () => void): void {
   if (refused === undefined) begin();
-  else assert.deepEqual(ticket.outcome, failed(refused));
+  else ticket.expect(failed(refused));
 }
 
 function abortedBefore(signal: AbortSignal | undefined): string | undefined {

@@ -3,7 +3,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MessageFlag, type SeqpacketAcceptor, SeqpacketSocket } from 'seqpacket';
 import { scratchPath } from './support/scratch.js';
-import { fillBacklog, fillSendQueue, listeningAt, receiveText, settlesSoon } from './support/sockets.js';
+import {
+  fillBacklog,
+  fillSendQueue,
+  listeningAt,
+  receiveText,
+  settlesSoon,
+  useUpTurn,
+} from './support/sockets.js';
 
 /** Operations that wait, and how to end the waiting of whatever they wait on. */
 interface Waiting {
@@ -205,15 +212,35 @@ test('an abort takes out its own operation only, and the others keep their order
   b.close();
 });
 
-test('who is first because others were aborted gets its turn', async () => {
+test('an operation that must not wait is refused at once behind one that waits', async () => {
   const [a, b] = SeqpacketSocket.pair();
-  const controller = new AbortController();
-  const aborted = a.receive(Buffer.alloc(1), { signal: controller.signal });
+  const waiting = a.receive(Buffer.alloc(64));
+  await assert.rejects(a.receive(Buffer.alloc(64), { flags: MessageFlag.dontWait }), {
+    code: 'EAGAIN',
+    syscall: 'recvmsg',
+  });
+  await fillSendQueue(b);
+  const full = assert.rejects(b.send(Buffer.alloc(64)), { code: 'ECANCELED' });
+  await assert.rejects(b.send(Buffer.alloc(64), { flags: MessageFlag.dontWait }), {
+    code: 'EAGAIN',
+    syscall: 'sendmsg',
+  });
+  await waiting;
+  b.cancel();
+  await full;
+  a.close();
+  b.close();
+});
+
+test('an operation that must not wait is refused when the one before it has to wait', async () => {
+  const [a, b] = SeqpacketSocket.pair();
+  useUpTurn();
+  // Both are put off to the next turn; only there the first one is found to have to wait.
+  const waiting = assert.rejects(a.receive(Buffer.alloc(1)), { code: 'ECANCELED' });
   const impatient = a.receive(Buffer.alloc(1), { flags: MessageFlag.dontWait });
-  assert.equal(await settlesSoon(impatient), false);
-  controller.abort();
-  await assert.rejects(aborted, { code: 'ABORT_ERR' });
-  await assert.rejects(impatient, { code: 'EAGAIN' });
+  await assert.rejects(impatient, { code: 'EAGAIN', syscall: 'recvmsg' });
+  a.cancel();
+  await waiting;
   a.close();
   b.close();
 });

@@ -208,6 +208,19 @@ export class Ticket {
   result: unknown;
   /** The how-manieth of all promises it was to settle. */
   place = 0;
+  /** What it has to come to, if that is known from the start; the event loop may have to turn first. */
+  expected: Outcome | undefined;
+
+  expect(outcome: Outcome): void {
+    this.expected = outcome;
+    this.check();
+  }
+
+  check(): void {
+    if (this.expected !== undefined && this.outcome !== undefined) {
+      assert.deepEqual(this.outcome, this.expected);
+    }
+  }
 }
 
 /** An operation that was called. */
@@ -230,6 +243,16 @@ export abstract class Operation {
   /** Whether it has to settle as soon as it is the first in its queue, whatever that comes to. */
   get isImpatient(): boolean {
     return false;
+  }
+
+  /** Whether it is refused with EAGAIN where it would have to wait. */
+  get mayNotWait(): boolean {
+    return false;
+  }
+
+  /** Whether it was refused, because one before it waits. */
+  get isRefused(): boolean {
+    return this.mayNotWait && isError(this.ticket.outcome, `${this.syscall} EAGAIN${this.suffix}`);
   }
 
   /** Lets the model catch up by one step of an operation that takes several. */
@@ -264,6 +287,7 @@ export class OperationQueue {
       while (this.serveFirst());
       return;
     }
+    if (this.waiting.length > 0 && operation.isRefused) return;
     assert.equal(this.waiting.length, 0, `${operation.syscall} settled ahead of those that wait`);
     const expected = operation.attempt();
     assert.deepEqual(operation.ticket.outcome, expected ?? 'has to wait');
@@ -272,6 +296,7 @@ export class OperationQueue {
 
   /** Takes out the first if it has settled and the model can say why. */
   serveFirst(): boolean {
+    this.#removeRefused();
     const [first] = this.waiting;
     if (first === undefined) return false;
     if (first.advance()) return true;
@@ -284,12 +309,27 @@ export class OperationQueue {
     return true;
   }
 
+  /** Takes out those that have been done, and lets the model catch up with one that was done in part. */
+  serveSent(): void {
+    for (let [first] = this.waiting; first !== undefined; [first] = this.waiting) {
+      if (first.advance()) continue;
+      const { outcome } = first.ticket;
+      if (outcome === undefined || !('value' in outcome) || !this.serveFirst()) return;
+    }
+  }
+
   get owed(): Operation | undefined {
     const [first] = this.waiting;
-    return first?.isOwed || first?.isImpatient ? first : undefined;
+    if (first?.isOwed || first?.isImpatient) return first;
+    return this.waiting.find((each) => each.mayNotWait);
+  }
+
+  #removeRefused(): void {
+    this.waiting = this.waiting.filter((each, index) => index === 0 || !each.isRefused);
   }
 
   cancel(): void {
+    this.#removeRefused();
     for (const operation of this.waiting) {
       assert.deepEqual(operation.ticket.outcome, failed(operation.cancellation));
       this.#settled(operation);
@@ -298,6 +338,7 @@ export class OperationQueue {
   }
 
   abort(signal: AbortSignal): void {
+    this.#removeRefused();
     for (const each of this.waiting.filter((operation) => operation.signal === signal)) {
       assert.deepEqual(each.ticket.outcome, failed(`ABORT_ERR: ${signal.reason}${each.suffix}`));
     }
@@ -321,6 +362,8 @@ interface Session {
   emptyMessages: 'eof' | 'deliver';
   /** How long the next message may be: where that is much, receiveMany takes one by one. */
   expected: number;
+  /** How many messages receiveMany takes one by one, since descriptors came. */
+  oneByOne: number;
   readonly counters: {
     messagesSent: number;
     bytesSent: number;
@@ -370,6 +413,7 @@ export class SocketModel {
       wasContested: false,
       emptyMessages: 'eof',
       expected: 0,
+      oneByOne: 0,
       counters: { messagesSent: 0, bytesSent: 0, messagesReceived: 0, bytesReceived: 0 },
     };
   }
@@ -387,6 +431,8 @@ export class SocketModel {
 
   shutdown(what: 'receive' | 'send' | 'both'): string | undefined {
     if (this.session === undefined) return 'shutdown EBADF';
+    // Sends that were only put off go out before.
+    this.sends.serveSent();
     this.session.kernel.shutdown(what !== 'send', what !== 'receive');
     // What waits is tried at once, whatever poll(2) would say.
     while (this.receives.serveFirst());
@@ -498,8 +544,12 @@ abstract class Receiving extends Operation {
     return this.session.held.length > 0 || this.session.kernel.isReadable;
   }
 
-  override get isImpatient(): boolean {
+  override get mayNotWait(): boolean {
     return this.has(MessageFlag.dontWait);
+  }
+
+  override get isImpatient(): boolean {
+    return this.mayNotWait;
   }
 }
 
@@ -590,11 +640,16 @@ export class ReceiveMany extends Receiving {
   }
 
   #fetch(): void {
-    const { kernel, held, expected } = this.session;
-    const isOne = expected > LONGEST_OF_BATCH;
+    const { kernel, held, expected, oneByOne, emptyMessages } = this.session;
+    const isOne = expected > LONGEST_OF_BATCH || oneByOne > 0;
     const fetched = kernel.queue.splice(0, isOne ? 1 : this.max);
     const isPlain = fetched.every(({ data, files }) => data.length > 0 && files.length === 0);
     const isTaken = isOne ? fetched.some((message) => !this.isEnd(message)) : isPlain && fetched.length > 0;
+    if (!isOne || isTaken) {
+      const hadDescriptors = fetched.some(({ files }) => files.length > 0);
+      if (hadDescriptors && emptyMessages === 'eof') this.session.oneByOne = 64;
+      else if (isOne && oneByOne > 0) this.session.oneByOne--;
+    }
     if (isTaken) this.expect(Math.max(...fetched.map(({ data }) => data.length)));
     held.push(...fetched);
   }
@@ -677,19 +732,19 @@ export class Send extends Sending {
     // Descriptors are duplicated when the operation begins to wait, and may fail then.
     if (this.#isBroken && isError(outcome, 'sendmsg EBADF')) return outcome;
     // Whether it was tried before there was room again, behind others, is for the event loop to say.
-    if (this.#hasWaited && this.#mayNotWait && isError(outcome, 'sendmsg EAGAIN')) return outcome;
+    if (this.#hasWaited && this.mayNotWait && isError(outcome, 'sendmsg EAGAIN')) return outcome;
     const result = this.send(this.message);
     if (result === 'sent') return { value: this.message.data.length };
     if (result !== undefined) return failed(`sendmsg ${result}`);
-    return this.#mayNotWait && isError(outcome, 'sendmsg EAGAIN') ? outcome : undefined;
+    return this.mayNotWait && isError(outcome, 'sendmsg EAGAIN') ? outcome : undefined;
   }
 
-  get #mayNotWait(): boolean {
+  override get mayNotWait(): boolean {
     return (this.flags & MessageFlag.dontWait) !== 0;
   }
 
   override get isImpatient(): boolean {
-    return this.#mayNotWait || this.#isBroken;
+    return this.mayNotWait || this.#isBroken;
   }
 
   override hold(): void {

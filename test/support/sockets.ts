@@ -54,6 +54,22 @@ export async function fillSendQueue(socket: SeqpacketSocket): Promise<number> {
   }
 }
 
+/**
+ * Uses up the time that operations have in this turn of the event loop: what is called next, in the same turn, is
+ * put off.
+ */
+export function useUpTurn(): void {
+  const [a, b] = SeqpacketSocket.pair();
+  for (let i = 0; i < 100; i++) {
+    const until = performance.now() + 0.1;
+    while (performance.now() < until) {}
+    a.send(Buffer.alloc(1)).catch(() => {});
+  }
+  if (a.counters.pendingSends === 0) throw new Error('The time of this turn is not over');
+  a.close();
+  b.close();
+}
+
 /** Fills the backlog of a listener, so that the next connect waits. */
 export async function fillBacklog(path: string): Promise<SeqpacketSocket[]> {
   const clients: SeqpacketSocket[] = [];

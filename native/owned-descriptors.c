@@ -2,9 +2,12 @@
  * The descriptors that belong to one environment. They are noted in the same native call that makes
  * them, so that a worker terminated between two instructions of its JavaScript leaves none behind.
  */
-#include "addon.h"
+#include "owned-descriptors.h"
 
 #include <unistd.h>
+
+#include "call.h"
+#include "exports.h"
 
 enum { WORD_BITS = 64 };
 
@@ -13,7 +16,7 @@ void own_descriptor(struct instance *instance, int fd) {
   size_t word = (size_t)fd / WORD_BITS;
   if (word >= instance->owned_words) {
     size_t words = 2 * word + 2;
-    uint64_t *owned = grown(instance->owned, sizeof *owned, instance->owned_words, words);
+    uint64_t *owned = grow_table(instance->owned, sizeof *owned, instance->owned_words, words);
     if (owned == NULL) napi_fatal_error("seqpacket", NAPI_AUTO_LENGTH, "out of memory", NAPI_AUTO_LENGTH);
     instance->owned = owned;
     instance->owned_words = words;
@@ -37,13 +40,15 @@ void close_owned_descriptors(struct instance *instance) {
 }
 
 napi_value js_own(napi_env env, napi_callback_info info) {
-  struct arguments arguments = read_arguments(env, info);
-  own_descriptor(arguments.instance, integer_argument(env, arguments.values[0]));
+  struct call call = begin_call(env, info);
+  int fd = integer_argument(&call, 0);
+  if (!call.failed) own_descriptor(call.instance, fd);
   return NULL;
 }
 
 napi_value js_disown(napi_env env, napi_callback_info info) {
-  struct arguments arguments = read_arguments(env, info);
-  disown_descriptor(arguments.instance, integer_argument(env, arguments.values[0]));
+  struct call call = begin_call(env, info);
+  int fd = integer_argument(&call, 0);
+  if (!call.failed) disown_descriptor(call.instance, fd);
   return NULL;
 }

@@ -1,14 +1,12 @@
 /*
  * Readiness where there is no libuv: one thread per environment waits in epoll_wait(2) for all
- * descriptors, and reports to the JavaScript function of poll.c through one threadsafe function.
+ * descriptors, and reports to the JavaScript function of libuv-readiness.c through one threadsafe function.
  *
  * A descriptor is armed for one report, and armed again when JavaScript has dealt with that one: the
  * thread never turns in circles over what nobody has fetched yet. The thread shares no memory with
  * JavaScript; what it reports is one number, the token: which descriptor, which poll of that
  * descriptor, and what happened.
  */
-#include "addon.h"
-
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -17,12 +15,14 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "libuv-poll.h"
+#include "call.h"
+#include "exports.h"
+#include "readiness.h"
 
 _Static_assert(sizeof(void *) == sizeof(uint64_t), "a token is passed as a pointer");
 
 /* A token: 3 bits of what happened, 31 of the descriptor, 30 of the generation. */
-enum { POLL_FAILED = 4, EVENT_BITS = 3, DESCRIPTOR_BITS = 31 };
+enum { FAILED = 4, EVENT_BITS = 3, DESCRIPTOR_BITS = 31 };
 static const uint64_t event_mask = (1 << EVENT_BITS) - 1;
 static const uint64_t descriptor_mask = (UINT64_C(1) << DESCRIPTOR_BITS) - 1;
 static const uint32_t generation_mask = (UINT32_C(1) << 30) - 1;
@@ -53,10 +53,10 @@ static uint64_t token_of(int fd, uint32_t generation) {
 }
 
 static int events_in(uint32_t events) {
-  if ((events & EPOLLERR) != 0) return POLL_FAILED;
+  if ((events & EPOLLERR) != 0) return FAILED;
   int result = 0;
-  if ((events & (EPOLLIN | EPOLLHUP)) != 0) result |= POLL_READABLE;
-  if ((events & (EPOLLOUT | EPOLLHUP)) != 0) result |= POLL_WRITABLE;
+  if ((events & (EPOLLIN | EPOLLHUP)) != 0) result |= READABLE;
+  if ((events & (EPOLLOUT | EPOLLHUP)) != 0) result |= WRITABLE;
   return result;
 }
 
@@ -79,8 +79,8 @@ static void *watch(void *data) {
 static int arm(const struct watcher *watcher, int fd) {
   struct watched *poll = &watcher->polls[fd];
   struct epoll_event event = {.events = EPOLLONESHOT, .data.u64 = token_of(fd, poll->generation)};
-  if ((poll->wanted & POLL_READABLE) != 0) event.events |= EPOLLIN;
-  if ((poll->wanted & POLL_WRITABLE) != 0) event.events |= EPOLLOUT;
+  if ((poll->wanted & READABLE) != 0) event.events |= EPOLLIN;
+  if ((poll->wanted & WRITABLE) != 0) event.events |= EPOLLOUT;
   if (epoll_ctl(watcher->epoll, EPOLL_CTL_MOD, fd, &event) == -1) return -errno;
   poll->armed = poll->wanted;
   return 0;
@@ -90,8 +90,9 @@ static void keep_loop_alive(napi_env env, struct watcher *watcher, struct watche
   if (poll->keeps_loop_alive == value) return;
   poll->keeps_loop_alive = value;
   watcher->keep_loop_alive += value ? 1 : (size_t)-1;
-  if (value && watcher->keep_loop_alive == 1) napi_ref_threadsafe_function(env, watcher->function);
-  if (watcher->keep_loop_alive == 0) napi_unref_threadsafe_function(env, watcher->function);
+  /* Neither fails while the function lives, which is as long as the watcher. */
+  if (value && watcher->keep_loop_alive == 1) (void)napi_ref_threadsafe_function(env, watcher->function);
+  if (watcher->keep_loop_alive == 0) (void)napi_unref_threadsafe_function(env, watcher->function);
 }
 
 static struct watched *poll_of(const struct instance *instance, size_t fd) {
@@ -112,10 +113,10 @@ static void on_report(napi_env env, napi_value function, void *context, void *da
   struct watched *poll = poll_of(instance, (size_t)fd);
   if (poll == NULL || poll->generation != generation) return;
   poll->armed = 0;
-  if (events == POLL_FAILED) {
+  if (events == FAILED) {
     /* As libuv has it: stopped, and every waiting call shall meet the error. */
     if (poll->wanted == 0) return;
-    events = POLL_READABLE | POLL_WRITABLE | POLL_STOPPED;
+    events = READABLE | WRITABLE | STOPPED;
     poll->wanted = 0;
   } else {
     events &= poll->wanted;
@@ -129,12 +130,14 @@ static void on_report(napi_env env, napi_value function, void *context, void *da
     report->active = 1;
     report->keeps_loop_alive = poll->keeps_loop_alive;
     napi_value undefined, answer, arguments[2];
-    napi_get_undefined(env, &undefined);
-    napi_create_int32(env, fd, &arguments[0]);
-    napi_create_int32(env, events, &arguments[1]);
-    /* The function throws nothing: src/thread-readiness.ts sees to that. */
-    if (napi_call_function(env, undefined, function, 2, arguments, &answer) == napi_ok)
-      napi_get_value_bool(env, answer, &known);
+    /* The function throws nothing: src/thread-readiness.ts sees to that. It fails if the thread is
+     * terminated. */
+    if (napi_get_undefined(env, &undefined) != napi_ok ||
+        napi_create_int32(env, fd, &arguments[0]) != napi_ok ||
+        napi_create_int32(env, events, &arguments[1]) != napi_ok ||
+        napi_call_function(env, undefined, function, 2, arguments, &answer) != napi_ok ||
+        napi_get_value_bool(env, answer, &known) != napi_ok)
+      known = true;
     report->active = 0;
     watcher = instance->watcher;
     if (watcher == NULL) return;
@@ -160,8 +163,11 @@ void stop_watcher(void *data) {
   if (watcher == NULL) return;
   instance->watcher = NULL;
   const uint64_t one = 1;
-  if (write(watcher->stop, &one, sizeof one) == sizeof one) pthread_join(watcher->thread, NULL);
-  napi_release_threadsafe_function(watcher->function, napi_tsfn_abort);
+  /* If the thread cannot be stopped, what it uses has to stay. */
+  if (write(watcher->stop, &one, sizeof one) != sizeof one) return;
+  pthread_join(watcher->thread, NULL);
+  /* Fails only if the function is gone already. */
+  (void)napi_release_threadsafe_function(watcher->function, napi_tsfn_abort);
   free_watcher(watcher);
 }
 
@@ -193,77 +199,85 @@ static int start_watcher(napi_env env, struct instance *instance) {
                                                       on_report, &watcher->function) != napi_ok))
     result = -ENOMEM;
   if (result == 0) {
-    napi_unref_threadsafe_function(env, watcher->function);
+    (void)napi_unref_threadsafe_function(env, watcher->function);
     result = start_thread(watcher);
-    if (result < 0) napi_release_threadsafe_function(watcher->function, napi_tsfn_abort);
+    if (result < 0) (void)napi_release_threadsafe_function(watcher->function, napi_tsfn_abort);
   }
   if (result < 0) {
     free_watcher(watcher);
     return result;
   }
-  /* Hooks run in the reverse order: this one before the threadsafe function goes. */
-  napi_add_env_cleanup_hook(env, stop_watcher, instance);
   instance->watcher = watcher;
+  /* Hooks run in the reverse order: this one before the threadsafe function goes. */
+  if (napi_add_env_cleanup_hook(env, stop_watcher, instance) != napi_ok) {
+    stop_watcher(instance);
+    return -ENOMEM;
+  }
   return 0;
 }
 
 /* threadPollOpen(fd): as pollOpen */
 napi_value js_threadPollOpen(napi_env env, napi_callback_info info) {
-  struct arguments arguments = read_arguments(env, info);
-  struct instance *instance = arguments.instance;
-  int fd = integer_argument(env, arguments.values[0]);
-  if (fd < 0) return integer_result(env, -EBADF);
-  int result = start_watcher(env, instance);
-  if (result < 0) return integer_result(env, result);
-  struct watcher *watcher = instance->watcher;
+  struct call call = begin_call(env, info);
+  int fd = integer_argument(&call, 0);
+  if (call.failed) return arguments_unread(&call);
+  if (fd < 0) return integer_result(&call, -EBADF);
+  int result = start_watcher(env, call.instance);
+  if (result < 0) return integer_result(&call, result);
+  struct watcher *watcher = call.instance->watcher;
   if ((size_t)fd >= watcher->capacity) {
     size_t capacity = (size_t)fd + (size_t)fd / 2 + 16;
-    struct watched *polls = grown(watcher->polls, sizeof *polls, watcher->capacity, capacity);
-    if (polls == NULL) return integer_result(env, -ENOMEM);
+    struct watched *polls = grow_table(watcher->polls, sizeof *polls, watcher->capacity, capacity);
+    if (polls == NULL) return integer_result(&call, -ENOMEM);
     watcher->polls = polls;
     watcher->capacity = capacity;
   }
   uint32_t generation = watcher->generation % generation_mask + 1;
   struct epoll_event event = {.events = EPOLLONESHOT, .data.u64 = token_of(fd, generation)};
-  if (epoll_ctl(watcher->epoll, EPOLL_CTL_ADD, fd, &event) == -1) return integer_result(env, -errno);
+  if (epoll_ctl(watcher->epoll, EPOLL_CTL_ADD, fd, &event) == -1) return integer_result(&call, -errno);
   watcher->generation = generation;
   watcher->polls[fd] = (struct watched){.generation = generation};
-  return integer_result(env, 0);
+  return integer_result(&call, 0);
+}
+
+static struct watched *poll_argument(struct call *call) {
+  int fd = integer_argument(call, 0);
+  return call->failed || fd < 0 ? NULL : poll_of(call->instance, (size_t)fd);
 }
 
 /* threadPollWatch(fd, events): as pollWatch */
 napi_value js_threadPollWatch(napi_env env, napi_callback_info info) {
-  struct arguments arguments = read_arguments(env, info);
-  struct instance *instance = arguments.instance;
-  int fd = integer_argument(env, arguments.values[0]);
-  struct watched *poll = poll_of(instance, (size_t)fd);
-  if (poll == NULL) return integer_result(env, -EBADF);
-  poll->wanted = integer_argument(env, arguments.values[1]);
+  struct call call = begin_call(env, info);
+  struct watched *poll = poll_argument(&call);
+  int fd = integer_argument(&call, 0);
+  int events = integer_argument(&call, 1);
+  if (call.failed) return arguments_unread(&call);
+  if (poll == NULL) return integer_result(&call, -EBADF);
+  struct watcher *watcher = call.instance->watcher;
+  poll->wanted = events;
   poll->restarted = true;
   /* A report about too much costs less than a system call; and after the one being made it is armed anyway.
    */
-  if ((poll->wanted & ~poll->armed) == 0 || fd == instance->watcher->reporting) return integer_result(env, 0);
-  return integer_result(env, arm(instance->watcher, fd));
+  if ((poll->wanted & ~poll->armed) == 0 || fd == watcher->reporting) return integer_result(&call, 0);
+  return integer_result(&call, arm(watcher, fd));
 }
 
 /* threadPollRef(fd, keepsLoopAlive): as pollRef */
 napi_value js_threadPollRef(napi_env env, napi_callback_info info) {
-  struct arguments arguments = read_arguments(env, info);
-  struct watched *poll = poll_of(arguments.instance, (size_t)integer_argument(env, arguments.values[0]));
-  bool referenced = false;
-  napi_get_value_bool(env, arguments.values[1], &referenced);
-  if (poll != NULL) keep_loop_alive(env, arguments.instance->watcher, poll, referenced);
+  struct call call = begin_call(env, info);
+  struct watched *poll = poll_argument(&call);
+  bool referenced = boolean_argument(&call, 1);
+  if (!call.failed && poll != NULL) keep_loop_alive(env, call.instance->watcher, poll, referenced);
   return NULL;
 }
 
 /* threadPollClose(fd): as pollClose */
 napi_value js_threadPollClose(napi_env env, napi_callback_info info) {
-  struct arguments arguments = read_arguments(env, info);
-  struct instance *instance = arguments.instance;
-  int fd = integer_argument(env, arguments.values[0]);
-  struct watched *poll = poll_of(instance, (size_t)fd);
+  struct call call = begin_call(env, info);
+  struct watched *poll = poll_argument(&call);
+  int fd = integer_argument(&call, 0);
   if (poll == NULL) return NULL;
-  struct watcher *watcher = instance->watcher;
+  struct watcher *watcher = call.instance->watcher;
   keep_loop_alive(env, watcher, poll, false);
   epoll_ctl(watcher->epoll, EPOLL_CTL_DEL, fd, NULL);
   if (fd == watcher->reporting) watcher->reporting = -1;

@@ -1,0 +1,36 @@
+/* Memory of the addon's own that messages are received into. */
+#ifndef SEQPACKET_RECEIVE_MEMORY_H
+#define SEQPACKET_RECEIVE_MEMORY_H
+
+#include "instance.h"
+
+bool reserve_overflow(struct instance *instance);
+size_t overflow_size(void);
+void free_receive_memory(struct instance *instance);
+
+/*
+ * A control block, as src/ancillary-data.ts lays it out: two numbers, then the control messages.
+ * For sendmsg `length` says how many bytes of them there are; recvmsg fills in both.
+ */
+struct control_block {
+  uint32_t length;
+  uint32_t flags;
+  uint8_t messages[];
+};
+
+enum { MAX_BATCH = 64 };
+/* The control messages of a message come first in its slot, its data behind them. */
+enum { BATCH_CONTROL = 1280 };
+
+/* What recvmmsg reports of one message. */
+struct batch_result {
+  int32_t length;
+  int32_t flags;
+  int32_t control_length;
+  int32_t descriptors;
+};
+
+/* Slots for MAX_BATCH messages of any length, the n-th at n times the stride; NULL if there is no room. */
+uint8_t *reserve_batch(struct instance *instance, size_t *stride);
+
+#endif
