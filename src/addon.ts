@@ -1,6 +1,5 @@
 /** The back end: the compiled C layer, found and loaded. */
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { unsupported } from './errors';
 import type { OperatingSystem } from './os';
@@ -21,21 +20,39 @@ export function loadAddon(): OperatingSystem {
   if (typeof __dirname === 'undefined') {
     throw unloadable('it was bundled as an ES module, which does not know its place', BUNDLED);
   }
-  // What was built here comes first: who built it wants it.
-  const places = ['../build/seqpacket.node', `../prebuilds/linux-${process.arch}.node`];
-  // Beside a bundle, if somebody has put it there.
-  places.push(`prebuilds/linux-${process.arch}.node`);
-  const files = places.map((place) => join(__dirname, place));
+  const files = places().map((place) => join(__dirname, place));
   const file = files.find((each) => existsSync(each));
   if (file === undefined) {
     const tried = files.join(', ');
     throw unloadable(`there is none of ${tried}`, `Build it: ${BUILD}\n${BUNDLED}`);
   }
   try {
-    const addon = createRequire(__filename)(file) as Addon;
+    // Not by `require`, whose cache would share one instance of the C layer among copies of this library in one
+    // thread: an instance reports readiness to one function, and fills in one control block.
+    const module = { exports: {} };
+    process.dlopen(module, file);
+    const addon = module.exports as Addon;
     return runsWithoutLibuv() ? withThread(addon) : addon;
   } catch (error) {
     throw unloadable(`${file}: ${(error as Error).message}`, remedy(error), error);
+  }
+}
+
+/** Where the binary may be, relative to this file or to the bundle that it has become a part of. */
+function places(): string[] {
+  const prebuilt = `prebuilds/linux-${process.arch}.node`;
+  const beside = [`../${prebuilt}`, prebuilt];
+  // What was built on this machine comes first. Beside a bundle that directory belongs to somebody else.
+  return isOwnPackage(join(__dirname, '..')) ? ['../build/seqpacket.node', ...beside] : beside;
+}
+
+function isOwnPackage(directory: string): boolean {
+  try {
+    const manifest: unknown = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8'));
+    return (manifest as { name?: unknown } | null)?.name === 'seqpacket';
+  } catch {
+    // There is no such file, or it cannot be read: then it is not known to be the own one.
+    return false;
   }
 }
 

@@ -51,6 +51,23 @@ test('import and require give the same classes', () => {
   assert.equal(createRequire(import.meta.url)('seqpacket').SeqpacketSocket, SeqpacketSocket);
 });
 
+test('a second copy in the same thread leaves the first one working', async () => {
+  const require = createRequire(import.meta.url);
+  const place = join(require.resolve('seqpacket'), '..');
+  for (const file of Object.keys(require.cache)) if (file.startsWith(place)) delete require.cache[file];
+  const second = require('seqpacket');
+  assert.notEqual(second.SeqpacketSocket, SeqpacketSocket);
+  const pairs = [pair(), second.pair(), pair()];
+  const received = pairs.map(([, there]) => there.receiveMessage({ maxFds: 1 }));
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  for (const [index, [here]] of pairs.entries()) await here.sendWithFds(Buffer.from(`to ${index}`), [0]);
+  for (const [index, { data, fds }] of (await Promise.all(received)).entries()) {
+    assert.equal(String(data), `to ${index}`);
+    assert.equal(fds.length, 1);
+    for (const each of [...fds, ...pairs[index]]) each.close();
+  }
+});
+
 test('a server and a client', async () => {
   const path = freshPath();
   const server = listen(path);

@@ -27,6 +27,7 @@ function firstCall(directory: string, prologue = '', options: string[] = []): st
 function copyWithoutBinary(): string {
   const directory = scratchDirectory();
   cpSync(`${root}dist`, `${directory}/dist`, { recursive: true });
+  cpSync(`${root}package.json`, `${directory}/package.json`);
   return directory;
 }
 
@@ -56,6 +57,23 @@ test('a binary for another machine is no reason to crash', () => {
   const said = firstCall(directory);
   assert.match(said, /^ERR_DLOPEN_FAILED .*linux-\w+\.node: .*\nBuild it for this machine/);
 });
+
+for (const [whose, manifest] of [
+  ['of another package', { name: 'somebody-else' }],
+  ['of no package', undefined],
+] as const) {
+  test(`a build directory ${whose} is left alone`, () => {
+    const directory = copyWithoutBinary();
+    rmSync(`${directory}/package.json`);
+    if (manifest !== undefined) writeFileSync(`${directory}/package.json`, JSON.stringify(manifest));
+    mkdirSync(`${directory}/build`);
+    cpSync(`${root}build/seqpacket.node`, `${directory}/build/seqpacket.node`);
+    const said = firstCall(directory);
+    assert.match(said, /^ERR_DLOPEN_FAILED /);
+    assert.ok(!said.includes('build/seqpacket.node'), said);
+    assert.ok(said.includes(`${directory}/prebuilds/linux-${process.arch}.node`), said);
+  });
+}
 
 test('where addons are forbidden the first call names the flag that allows them', () => {
   assert.match(firstCall(root, '', ['--no-addons']), /^ERR_DLOPEN_FAILED [\s\S]*--allow-addons/);
