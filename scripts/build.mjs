@@ -52,6 +52,6 @@ run(process.execPath, ['node_modules/typescript/bin/tsc', '--build']);
 
 const commandInputs = ['package.json', 'scripts/bundle.mjs', 'node_modules/commander/package.json'];
 const commandSources = readdirSync(`${root}/cli`).map((name) => `cli/${name}`);
-await step('Bundling the command', 'build/.cli', contents([...commandInputs, ...commandSources]), () =>
+await step('Bundling the command', 'dist/.cli', contents([...commandInputs, ...commandSources]), () =>
   bundle(variant === 'sanitized' ? sanitizerEnvironment() : {}),
 );

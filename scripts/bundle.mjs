@@ -23,7 +23,6 @@ export async function bundle(environment) {
     entryPoints: ['cli/main.ts'],
     outfile: target,
     bundle: true,
-    minify: true,
     platform: 'node',
     format: 'esm',
     target: 'node20',

@@ -8,12 +8,10 @@ import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Where the C layer is: in the package elsewhere than here. */
-const directory = existsSync(`${root}/native`) ? 'native' : 'dist/native';
 const files = (extension) =>
-  readdirSync(join(root, directory))
+  readdirSync(join(root, 'native'))
     .filter((name) => name.endsWith(extension) && name !== 'libuv-abi.c')
-    .map((name) => `${directory}/${name}`);
+    .map((name) => `native/${name}`);
 export const sources = files('.c');
 export const headers = files('.h');
 

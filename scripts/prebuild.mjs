@@ -1,16 +1,45 @@
 // Builds the binaries that the package carries: one for each processor, for glibc and musl alike. The same
-// compiler makes the same bytes.
+// compiler makes the same bytes. Binaries that the directory held before are removed.
 //
 //   node scripts/prebuild.mjs [directory]
-import { statSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { compile, root, warnings } from './native.mjs';
 import { complaintsAbout } from './portable-binary.mjs';
 
 const directory = resolve(process.argv[2] ?? join(root, 'prebuilds'));
 
-/** Cross compilers as Debian names them: the packages gcc-x86-64-linux-gnu and gcc-aarch64-linux-gnu. */
-const compilers = { x64: 'x86_64-linux-gnu-gcc', arm64: 'aarch64-linux-gnu-gcc' };
+/** Compilers as Debian names them, and its packages that hold them where they compile for another processor. */
+const targets = {
+  x64: { compiler: 'x86_64-linux-gnu-gcc', packages: ['gcc-x86-64-linux-gnu', 'libc6-dev-amd64-cross'] },
+  arm64: { compiler: 'aarch64-linux-gnu-gcc', packages: ['gcc-aarch64-linux-gnu', 'libc6-dev-arm64-cross'] },
+};
+
+function succeeds(program, args, input = '') {
+  return spawnSync(program, args, { input }).status === 0;
+}
+
+const missing = new Set();
+for (const [architecture, { compiler, packages }] of Object.entries(targets)) {
+  if (succeeds(compiler, ['-E', '-'], '#include <stdlib.h>\n')) continue;
+  console.error(`seqpacket: ${compiler} is missing, or the headers of its C library are`);
+  for (const name of architecture === process.arch ? ['gcc', 'libc6-dev'] : packages) missing.add(name);
+}
+if (!succeeds('readelf', ['--version'])) {
+  console.error('seqpacket: readelf is missing');
+  missing.add('binutils');
+}
+if (missing.size > 0) {
+  const command = `apt-get install ${[...missing].join(' ')}`;
+  console.error(`The binaries of the package cannot be built. On Debian install what they need: ${command}`);
+  process.exit(1);
+}
+
+mkdirSync(directory, { recursive: true });
+for (const name of readdirSync(directory).filter((each) => each.endsWith('.node'))) {
+  rmSync(join(directory, name));
+}
 
 const flags = [
   ...warnings,
@@ -35,7 +64,7 @@ const flags = [
   '-s',
 ];
 
-for (const [architecture, compiler] of Object.entries(compilers)) {
+for (const [architecture, { compiler }] of Object.entries(targets)) {
   const file = join(directory, `linux-${architecture}.node`);
   compile(flags, file, compiler);
   const complaints = complaintsAbout(file);

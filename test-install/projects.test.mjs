@@ -84,13 +84,15 @@ for (const [moduleResolution, module] of [
 ]) {
   test(`TypeScript with moduleResolution ${moduleResolution}`, () => {
     const source = `
-      import { connect, listen, pair, SeqpacketSocket, type Message, type FdSource } from 'seqpacket';
+      import { AbortError, connect, listen, pair, SeqpacketSocket, type Message, type FdSource } from 'seqpacket';
       const [a, b]: [SeqpacketSocket, SeqpacketSocket] = pair();
       const received: Promise<Message> = b.receiveMessage({ maxFds: 1 });
       const source: FdSource = 0;
       export const sent: Promise<number> = a.sendWithFds(new Uint8Array(1), [source]);
       // @ts-expect-error a path is none of these
       connect(42);
+      // @ts-expect-error it is there as a type alone, as at run time
+      new AbortError(new AbortController().signal);
       export { listen, received };
     `;
     const place = project({ 'program.mts': source, 'program.cts': source });
