@@ -1,5 +1,6 @@
 /** The errors of the library, made as Node's own modules make theirs. */
 import { getSystemErrorMap, inspect } from 'node:util';
+import { fromCaller } from './caller';
 
 /** What a failed system call rejects with or throws. */
 export interface SeqpacketError extends Error {
@@ -38,7 +39,7 @@ export function systemError(syscall: string, errno: number, address?: string | B
   const [code, description] = describe(errno);
   const named = address === undefined || address.length === 0 ? undefined : address;
   const where = named === undefined ? '' : ` ${printable(named)}`;
-  const error = new Error(`${syscall} ${code}: ${description}${where}`) as SeqpacketError;
+  const error = fromCaller(() => new Error(`${syscall} ${code}: ${description}${where}`)) as SeqpacketError;
   error.errno = errno;
   error.code = code;
   error.syscall = syscall;
@@ -73,25 +74,40 @@ function coded<E extends Error>(error: E, code: string): E & { code: string } {
 
 export function invalidType(name: string, expected: string, value: unknown): TypeError {
   const message = `The "${name}" argument must be ${expected}. Received ${received(value)}`;
-  return coded(new TypeError(message), 'ERR_INVALID_ARG_TYPE');
+  return coded(
+    fromCaller(() => new TypeError(message)),
+    'ERR_INVALID_ARG_TYPE',
+  );
 }
 
 export function invalidValue(name: string, reason: string, value: unknown): TypeError {
   const message = `The argument '${name}' ${reason}. Received ${inspect(value)}`;
-  return coded(new TypeError(message), 'ERR_INVALID_ARG_VALUE');
+  return coded(
+    fromCaller(() => new TypeError(message)),
+    'ERR_INVALID_ARG_VALUE',
+  );
 }
 
 export function outOfRange(name: string, range: string, value: unknown): RangeError {
   const message = `The value of "${name}" is out of range. It must be ${range}. Received ${inspect(value)}`;
-  return coded(new RangeError(message), 'ERR_OUT_OF_RANGE');
+  return coded(
+    fromCaller(() => new RangeError(message)),
+    'ERR_OUT_OF_RANGE',
+  );
 }
 
 export function invalidState(message: string): Error {
-  return coded(new Error(message), 'ERR_INVALID_STATE');
+  return coded(
+    fromCaller(() => new Error(message)),
+    'ERR_INVALID_STATE',
+  );
 }
 
 export function unsupported(message: string): Error {
-  return coded(new Error(message), 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM');
+  return coded(
+    fromCaller(() => new Error(message)),
+    'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM',
+  );
 }
 
 function received(value: unknown): string {
