@@ -1,9 +1,9 @@
 // Brings everything up to date and does nothing twice: dependencies, the C layer, TypeScript, the command.
 //
-//   node scripts/build.mjs [--quiet] [--sanitize]
-import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+//   node scripts/build.mjs [--sanitize] [--source-maps]
+import { copyFileSync, mkdirSync, readdirSync } from 'node:fs';
 import { bundle } from './bundle.mjs';
+import { installDependencies } from './dependencies.mjs';
 import {
   compile,
   compiler,
@@ -16,42 +16,55 @@ import {
   variants,
   warnings,
 } from './native.mjs';
+import { contents, step } from './step.mjs';
 
-const quiet = process.argv.includes('--quiet');
 const variant = process.argv.includes('--sanitize') ? 'sanitized' : 'release';
+const compilerOptions = process.argv.includes('--source-maps') ? ['--sourceMap'] : [];
 
-/** Does a step unless a stamp says that it was done with the same inputs. */
-async function step(title, stamp, inputs, work) {
-  const hash = createHash('sha256');
-  for (const input of inputs) hash.update(input).update('\0');
-  const digest = hash.digest('hex');
-  const file = `${root}/${stamp}`;
-  if (existsSync(file) && readFileSync(file, 'utf8') === digest) return;
-  if (!quiet || process.stderr.isTTY) console.error(`${title} …`);
-  await work();
-  writeFileSync(file, digest);
-}
-
-const contents = (files) => files.map((file) => readFileSync(`${root}/${file}`, 'utf8'));
-
-await step('Installing dependencies', 'node_modules/.installed', contents(['package-lock.json']), () => {
-  // Not `npm ci`: it fails where a registry has not all of the linter's packages for other platforms.
-  const args = ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'];
-  run('npm', args, { stdio: ['ignore', 'ignore', 'inherit'] });
-});
+await installDependencies('.', 'what building and testing need');
 
 mkdirSync(`${root}/build`, { recursive: true });
 const flags = [...warnings, ...variants[variant]];
-const nativeInputs = [compiler(), ...compilerFlags, ...flags, ...contents([...sources, ...headers])];
-await step(`Compiling the C layer (${variant})`, 'build/.native', nativeInputs, () => compile(flags));
+const native = {
+  stamp: 'build/.native',
+  inputs: [compiler(), ...compilerFlags, ...flags, ...contents([...sources, ...headers])],
+  outputs: ['build/seqpacket.node'],
+};
+await step(`Compiling the C layer (${variant})`, native, () => compile(flags));
 
-// Says that dist/*.js is CommonJS: to Node.js, and before that to the compiler when it reads dist/*.d.ts.
-mkdirSync(`${root}/dist`, { recursive: true });
-copyFileSync(`${root}/src/package.json`, `${root}/dist/package.json`);
-run(process.execPath, ['node_modules/typescript/bin/tsc', '--build']);
+/** The files of some directories, with those of the directories in them. */
+function filesIn(...directories) {
+  return directories.flatMap((directory) =>
+    readdirSync(`${root}/${directory}`, { recursive: true })
+      .map((name) => `${directory}/${name}`)
+      .filter((name) => /\.m?ts$|\.json$/.test(name))
+      .sort(),
+  );
+}
 
-const commandInputs = ['package.json', 'scripts/bundle.mjs', 'node_modules/commander/package.json'];
-const commandSources = readdirSync(`${root}/cli`).map((name) => `cli/${name}`);
-await step('Bundling the command', 'dist/.cli', contents([...commandInputs, ...commandSources]), () =>
+const sourceFiles = filesIn('src', 'cli', 'test', 'examples', 'demo');
+const configuration = ['tsconfig.json', 'tsconfig.base.json', 'package-lock.json'];
+const typescript = {
+  stamp: 'build/.typescript',
+  // The names, too: a file that is gone has no contents.
+  inputs: [...compilerOptions, ...sourceFiles, ...contents([...configuration, ...sourceFiles])],
+  outputs: ['dist/index.js', 'build/test'],
+};
+await step('Compiling TypeScript', typescript, () => {
+  // Says that dist/*.js is CommonJS: to Node.js, and before that to the compiler when it reads dist/*.d.ts.
+  mkdirSync(`${root}/dist`, { recursive: true });
+  copyFileSync(`${root}/src/package.json`, `${root}/dist/package.json`);
+  run(process.execPath, ['node_modules/typescript/bin/tsc', '--build', ...compilerOptions]);
+});
+
+const command = {
+  stamp: 'dist/.cli',
+  inputs: contents([
+    ...['package.json', 'scripts/bundle.mjs', 'node_modules/commander/package.json'],
+    ...filesIn('cli'),
+  ]),
+  outputs: ['dist/cli.mjs', 'man/seqpacket.1'],
+};
+await step('Bundling the command', command, () =>
   bundle(variant === 'sanitized' ? sanitizerEnvironment() : {}),
 );

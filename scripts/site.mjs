@@ -5,23 +5,28 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, posix } from 'node:path';
+import { installDependencies } from './dependencies.mjs';
 import { root, run } from './native.mjs';
 
 const target = join(root, 'build/site');
 
+await installDependencies('docs', 'what the site needs');
+
+console.error('The reference, by TypeDoc …');
 run(process.execPath, [
-  'node_modules/typedoc/bin/typedoc',
+  'docs/node_modules/typedoc/bin/typedoc',
   '--options',
   'docs/typedoc.json',
   '--logLevel',
   'Warn',
 ]);
 
-const vitepress = ['node_modules/vitepress/bin/vitepress.js'];
+const vitepress = ['docs/node_modules/vitepress/bin/vitepress.js'];
 if (process.argv.includes('--serve')) {
   run(process.execPath, [...vitepress, 'dev', 'docs']);
   process.exit();
 }
+console.error('The pages, by VitePress …');
 const { status, stdout, stderr } = spawnSync(process.execPath, [...vitepress, 'build', 'docs'], {
   cwd: root,
   encoding: 'utf8',

@@ -1,10 +1,11 @@
 // Runs the tests: all of them, or those whose file names contain one of the arguments.
 //
-//   node scripts/test.mjs [--sanitize] [--thread] [name …]
+//   node scripts/test.mjs [--sanitize] [--thread] [--library] [name …]
 //
 // With --sanitize the addon must have been built so (build.mjs --sanitize); AddressSanitizer and
 // UBSan then watch every process that the tests start. With --thread readiness comes as it does on Bun and
-// Deno (src/thread-readiness.ts); the command and the benchmark are left out then.
+// Deno (src/thread-readiness.ts); the command and the benchmark are left out then. With --library those and the
+// documentation are left out.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { root, sanitizerEnvironment } from './native.mjs';
@@ -12,11 +13,15 @@ import { root, sanitizerEnvironment } from './native.mjs';
 const args = process.argv.slice(2);
 const sanitize = args.includes('--sanitize');
 const thread = args.includes('--thread');
+const leftOut = [
+  ...(thread ? ['cli-', 'bench'] : []),
+  ...(args.includes('--library') ? ['cli-', 'bench', 'documentation'] : []),
+];
 const names = args.filter((arg) => !arg.startsWith('--'));
 
 const tests = readdirSync(`${root}/test`)
   .filter((file) => file.endsWith('.test.ts'))
-  .filter((file) => !thread || !/^(cli-|bench)/.test(file))
+  .filter((file) => !leftOut.some((beginning) => file.startsWith(beginning)))
   .filter((file) => names.length === 0 || names.some((name) => file.includes(name)))
   .map((file) => `build/test/${file.replace(/ts$/, 'js')}`);
 if (tests.length === 0) {

@@ -103,7 +103,7 @@ for (const each of chosen) {
   results.push([`${title(each)}, core tests`, passed]);
   if (each.tests !== 'all') continue;
   console.log(`\n=== ${title(each)}: every test`);
-  check(spawnSync(process.execPath, ['scripts/build.mjs', '--quiet'], { cwd: root, stdio: 'inherit' }));
+  check(spawnSync(process.execPath, ['scripts/build.mjs'], { cwd: root, stdio: 'inherit' }));
   passed = runAll(each);
   results.push([`${title(each)}, every test`, passed]);
 }

@@ -10,8 +10,8 @@ import { missing, unsanitizedEnvironment } from './programs.js';
 
 export const root = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** Made by `npm run docs`, out of the docstrings. */
-const GENERATED = 'docs/reference/';
+/** Made by `npm run docs`, out of the docstrings; installed by it. */
+const GENERATED = /^docs\/(reference|node_modules)\//;
 
 export const documents: readonly string[] = [
   'README.md',
@@ -19,7 +19,7 @@ export const documents: readonly string[] = [
   'bench/README.md',
   ...readdirSync(`${root}docs`, { recursive: true, encoding: 'utf8' })
     .map((name) => `docs/${name}`)
-    .filter((name) => name.endsWith('.md') && !name.startsWith(GENERATED))
+    .filter((name) => name.endsWith('.md') && !GENERATED.test(name))
     .sort(),
 ];
 
