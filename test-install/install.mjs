@@ -3,8 +3,12 @@
 //   node test-install/install.mjs [word of a file name …]
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { installRuntimes } from './installed-runtimes.mjs';
 import { pack, root } from './packed-package.mjs';
+import { runtimes } from './runtimes.mjs';
 
+// Elsewhere those are used that the matrix has installed.
+if (process.env.CI !== undefined) installRuntimes(runtimes.filter((each) => each.quickStart));
 pack();
 const words = process.argv.slice(2);
 const files = readdirSync(`${root}/test-install`)

@@ -4,8 +4,9 @@
 //
 // Runtimes come from npm. Needs qemu-user-static, libstdc++6-arm64-cross and musl (Debian).
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { executable, installRuntimes, runtimesDirectory, title } from './installed-runtimes.mjs';
 import { coreProject, pack, root } from './packed-package.mjs';
 import { runtimes } from './runtimes.mjs';
 
@@ -14,37 +15,10 @@ const chosen = runtimes.filter((each) => {
   if (process.argv.includes('--ci') && !each.ci) return false;
   return words.every((word) => `${each.name} ${each.architecture} ${each.libc}`.includes(word));
 });
-const title = (each) => `${each.name} ${each.architecture} ${each.libc}`;
-const alias = (each) =>
-  title(each)
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]+/g, '-');
-const place = join(root, 'build/runtimes');
-
-function installRuntimes() {
-  const wanted = runtimes.filter((each) => chosen.includes(each) || existsSync(executable(each)));
-  const manifest = {
-    private: true,
-    dependencies: Object.fromEntries(wanted.map((each) => [alias(each), each.package])),
-  };
-  const file = join(place, 'package.json');
-  const text = JSON.stringify(manifest);
-  const isComplete = wanted.every((each) => existsSync(executable(each)));
-  if (isComplete && existsSync(file) && readFileSync(file, 'utf8') === text) return;
-  mkdirSync(place, { recursive: true });
-  rmSync(join(place, 'package-lock.json'), { force: true });
-  writeFileSync(file, text);
-  // --force: they are for other processors and other C libraries, too.
-  const options = ['--force', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-  check(spawnSync('npm', ['install', ...options], { cwd: place, stdio: ['ignore', 'ignore', 'inherit'] }));
-}
+const muslPlace = join(runtimesDirectory, 'musl');
 
 function check({ status, error }) {
   if (status !== 0) throw error ?? new Error(`exit code ${status}`);
-}
-
-function executable(each) {
-  return join(place, 'node_modules', alias(each), each.executable);
 }
 
 /**
@@ -52,9 +26,8 @@ function executable(each) {
  * functions that musl lacks.
  */
 function muslLibraries() {
-  const directory = join(place, 'musl');
-  mkdirSync(directory, { recursive: true });
-  const shim = join(directory, 'libshim.so');
+  mkdirSync(muslPlace, { recursive: true });
+  const shim = join(muslPlace, 'libshim.so');
   check(
     spawnSync('cc', ['-shared', '-fPIC', '-nostdlib', '-O2', 'test-install/musl-shim.c', '-o', shim], {
       cwd: root,
@@ -65,10 +38,10 @@ function muslLibraries() {
     links[name] = spawnSync('cc', [`-print-file-name=${name}`], { encoding: 'utf8' }).stdout.trim();
   }
   for (const [name, target] of Object.entries(links)) {
-    rmSync(join(directory, name), { force: true });
-    symlinkSync(target, join(directory, name));
+    rmSync(join(muslPlace, name), { force: true });
+    symlinkSync(target, join(muslPlace, name));
   }
-  return ['env', `LD_LIBRARY_PATH=${directory}`, `LD_PRELOAD=${shim}`, '/lib/ld-musl-x86_64.so.1'];
+  return ['env', `LD_LIBRARY_PATH=${muslPlace}`, `LD_PRELOAD=${shim}`, '/lib/ld-musl-x86_64.so.1'];
 }
 
 function command(each) {
@@ -93,7 +66,7 @@ function runAll(each) {
   return status === 0;
 }
 
-installRuntimes();
+installRuntimes(chosen);
 pack();
 const project = coreProject();
 const results = [];

@@ -5,7 +5,9 @@ import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { executable, isInstalled } from './installed-runtimes.mjs';
 import { pathWithoutCompiler, project, root, tarball } from './packed-package.mjs';
+import { runtimes } from './runtimes.mjs';
 import { commonJs, esm } from './talking-program.mjs';
 
 const withoutCompiler = { ...process.env, PATH: pathWithoutCompiler() };
@@ -32,21 +34,23 @@ const quickStart = Object.fromEntries(
   [...readme.matchAll(/^```js\n\/\/ (\S+\.mjs)\n(.*?)^```$/gms)].map(([, name, code]) => [name, code]),
 );
 
-function installedRuntime(name, ...executable) {
-  const file = join(root, 'build/runtimes/node_modules', name, ...executable);
-  return existsSync(file) ? file : undefined;
-}
-
 /** The quick start has to run on these; the matrix installs them (npm run test:matrix). */
-const runtimes = {
-  'this Node.js': [process.execPath],
-  'Node.js 26': [installedRuntime('node-js-26-x64-glibc', 'bin/node')],
-  Bun: [installedRuntime('bun-1-4-x64-glibc', 'bin/bun')],
-  Deno: [installedRuntime('deno-2-9-x64-glibc', 'deno'), 'run', '--allow-all'],
-};
+const quickStartRuntimes = runtimes.filter((each) => each.quickStart);
+const commands = [
+  { name: 'this Node.js', command: [process.execPath], isThere: true },
+  ...quickStartRuntimes.map((each) => ({
+    name: each.name,
+    command: [executable(each), ...(each.flags ?? [])],
+    isThere: isInstalled(each),
+  })),
+];
 
-for (const [name, [program, ...args]] of Object.entries(runtimes)) {
-  const missing = program === undefined && process.env.CI === undefined;
+for (const {
+  name,
+  command: [program, ...args],
+  isThere,
+} of commands) {
+  const missing = !isThere && process.env.CI === undefined;
   test(`the quick start of the README on ${name}`, {
     skip: missing && `${name} is not in build/runtimes`,
   }, async () => {
@@ -67,15 +71,17 @@ for (const [name, [program, ...args]] of Object.entries(runtimes)) {
   });
 }
 
-test('Deno needs two permissions, and its own words say so', { skip: runtimes.Deno[0] === undefined }, () => {
+const deno = quickStartRuntimes.find((each) => each.name.startsWith('Deno'));
+
+test('Deno needs two permissions, and its own words say so', { skip: !isInstalled(deno) }, () => {
   const place = project({ 'program.mjs': esm });
-  const deno = (...flags) =>
-    spawnSync(runtimes.Deno[0], ['run', '--no-prompt', ...flags, 'program.mjs'], {
+  const run = (...flags) =>
+    spawnSync(executable(deno), ['run', '--no-prompt', ...flags, 'program.mjs'], {
       cwd: place,
       encoding: 'utf8',
     });
-  assert.equal(deno('--allow-ffi', '--allow-read').stdout, 'it works\n');
-  assert.match(deno('--allow-read').stderr, /--allow-ffi/);
+  assert.equal(run('--allow-ffi', '--allow-read').stdout, 'it works\n');
+  assert.match(run('--allow-read').stderr, /--allow-ffi/);
 });
 
 for (const [moduleResolution, module] of [

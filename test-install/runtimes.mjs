@@ -10,7 +10,8 @@ const EMULATOR = ['qemu-aarch64-static', '-L', '/usr/aarch64-linux-gnu'];
 
 /**
  * `tests` is 'all' for every test of this repository, or 'core' for core.mjs, which runs in a project that
- * has the package installed. `ci` says whether `.ci/run` has the time for it.
+ * has the package installed. `ci` says whether `.ci/run` has the time for it; `quickStart`
+ * whether projects.test.mjs runs the quick start of the README there.
  */
 export const runtimes = [
   ...['20.20.2', '22.23.3', '24.21.0', '26.10.0'].map((version) => ({
@@ -21,6 +22,7 @@ export const runtimes = [
     flags: ['--expose-gc'],
     tests: 'all',
     ci: /^2[06]/.test(version),
+    quickStart: version.startsWith('26'),
   })),
   ...['20.20.2', '24.22.0', '26.12.0'].map((version) => ({
     name: `Node.js ${version.split('.')[0]}`,
@@ -41,6 +43,7 @@ export const runtimes = [
     executable: 'bin/bun',
     tests: 'core',
     ci: true,
+    quickStart: true,
   },
   {
     name: 'Bun 1.4',
@@ -61,6 +64,7 @@ export const runtimes = [
     flags: ['run', '--quiet', '--allow-all', '--v8-flags=--expose-gc'],
     tests: 'core',
     ci: true,
+    quickStart: true,
   },
 ];
 

@@ -100,6 +100,19 @@ test('jest, with several files in one process', () => {
       await expect(received).rejects.toMatchObject({ code: 'ECANCELED' });
       a.close();
     });
+    test('works beside the copy of before, after jest.resetModules()', async () => {
+      jest.resetModules();
+      const again = require('seqpacket');
+      expect(again.FileDescriptor).not.toBe(FileDescriptor);
+      for (const copy of [again, { pair, FileDescriptor }, again]) {
+        const [a, b] = copy.pair();
+        const received = b.receiveMessage({ maxFds: 1 });
+        setTimeout(() => a.sendWithFds(Buffer.from('x'), [0]), 5);
+        const { fds } = await received;
+        expect(fds).toHaveLength(1);
+        for (const each of [a, b, ...fds]) each.close();
+      }
+    });
   `;
   for (const name of ['one', 'two']) writeFileSync(join(place, `${name}.spec.cjs`), file);
   const output = succeeds(
@@ -109,7 +122,7 @@ test('jest, with several files in one process', () => {
     '--testMatch',
     '**/*.spec.cjs',
   );
-  assert.match(output, /Tests: +4 passed/);
+  assert.match(output, /Tests: +6 passed/);
 });
 
 const esbuild = (...args) =>
