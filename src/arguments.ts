@@ -1,20 +1,39 @@
 /** Checks of what callers pass in. Each throws, with Node's codes, before anything has happened. */
 import { types } from 'node:util';
-import { invalidType, invalidValue, outOfRange } from './errors';
+import { invalidState, invalidType, invalidValue, outOfRange } from './errors';
 import { IOV_MAX } from './linux';
 
 /** One buffer, or several that stand for their concatenation (scatter/gather, readv(2)). */
 export type Buffers = ArrayBufferView | readonly ArrayBufferView[];
 
-/** Buffers as the operating system layer takes them. */
+/** Buffers as the operating system layer takes them: their lengths change only to 0, and not during a call. */
 export type Parts = Uint8Array | readonly Uint8Array[];
 
 const INT32_MAX = 0x7fffffff;
 
-export function partsOf(value: Buffers, name: string): Parts {
-  if (!Array.isArray(value)) return bytesOf(value as ArrayBufferView, name);
-  if (value.length >= IOV_MAX) throw outOfRange(`${name}.length`, `< ${IOV_MAX}`, value.length);
-  return eachOf(value, name, bytesOf);
+const VIEW = 'an instance of Buffer, TypedArray, or DataView, or an array of them';
+
+/** The parts of a message to be sent. */
+export function partsToSend(value: Buffers, name: string): Parts {
+  return Array.isArray(value) ? eachPart(value, name, bytesOf) : bytesOf(value as ArrayBufferView, name);
+}
+
+/** The parts that a message is received into. No two of them may overlap, and none may grow. */
+export function partsToFill(value: Buffers, name: string): Parts {
+  if (!Array.isArray(value)) return bytesToFill(value as ArrayBufferView, name);
+  const parts = eachPart(value, name, bytesToFill);
+  if (parts.length > 1) checkDisjoint(parts, name);
+  return parts;
+}
+
+/** As {@link partsToSend}, for each of an array of messages. */
+export function messagesToSend(values: readonly Buffers[], name: string): Parts[] {
+  const messages: Parts[] = [];
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index] as Buffers;
+    messages.push(viewedBytes(value) ?? partsToSend(value, `${name}[${index}]`));
+  }
+  return messages;
 }
 
 /** What the check makes of every element, also of those that a sparse array has not, which `map` would pass over. */
@@ -22,20 +41,71 @@ export function eachOf<T, R>(values: readonly T[], name: string, check: (value: 
   return Array.from(values, (value, index) => check(value, `${name}[${index}]`));
 }
 
-function bytesOf(value: ArrayBufferView, name: string): Uint8Array {
-  if (value instanceof Uint8Array || types.isUint8Array(value)) return value;
-  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-  throw invalidType(name, 'an instance of Buffer, TypedArray, or DataView, or an array of them', value);
+function eachPart<T>(values: readonly T[], name: string, check: (value: T, name: string) => Uint8Array) {
+  if (values.length >= IOV_MAX) throw outOfRange(`${name}.length`, `< ${IOV_MAX}`, values.length);
+  return eachOf(values, name, check);
 }
 
-/** As {@link partsOf}, for each of an array of messages. */
-export function messagesOf(values: readonly Buffers[], name: string): Parts[] {
-  const messages: Parts[] = [];
-  for (let index = 0; index < values.length; index++) {
-    const value = values[index] as Buffers;
-    messages.push(value instanceof Uint8Array ? value : partsOf(value, `${name}[${index}]`));
+function bytesOf(value: ArrayBufferView, name: string): Uint8Array {
+  const bytes = viewedBytes(value);
+  if (bytes === undefined) throw invalidType(name, VIEW, value);
+  return bytes;
+}
+
+/** The length is read before and after a receive. Only shrinking can change it then, and that to 0. */
+function bytesToFill(value: ArrayBufferView, name: string): Uint8Array {
+  const bytes = bytesOf(value, name);
+  return changesLength(bytes.buffer) ? fixedBytes(bytes) : bytes;
+}
+
+/**
+ * The bytes of a view; undefined for anything else. The brand decides: a Proxy of a view is an `instanceof` its
+ * class, but has no memory that the operating system could use.
+ */
+function viewedBytes(value: unknown): Uint8Array | undefined {
+  if (types.isUint8Array(value) && value.length > 0) return value;
+  if (!ArrayBuffer.isView(value)) return undefined;
+  if (lostItsMemory(value))
+    throw invalidState('The memory of the buffer was detached, or has become too short');
+  return fixedBytes(value);
+}
+
+function fixedBytes({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+/** Resizable ArrayBuffers and growable SharedArrayBuffers, which Node.js 20 has but its types have not. */
+function changesLength(memory: ArrayBufferLike & { resizable?: boolean; growable?: boolean }): boolean {
+  return (memory.resizable ?? memory.growable) === true;
+}
+
+/** A view has the length 0 then, as an empty one has: only some of its methods tell the two apart. */
+function lostItsMemory(view: ArrayBufferView): boolean {
+  try {
+    if (types.isDataView(view)) return view.byteLength < 0;
+    Uint8Array.prototype.keys.call(view as Uint8Array);
+    return false;
+  } catch {
+    return true;
   }
-  return messages;
+}
+
+/** Where parts overlap, the later one overwrites the earlier one, and a message that is too long cannot be kept. */
+function checkDisjoint(parts: readonly Uint8Array[], name: string): void {
+  const byMemory = new Map<ArrayBufferLike, Uint8Array[]>();
+  for (const part of parts) {
+    const others = byMemory.get(part.buffer);
+    if (others === undefined) byMemory.set(part.buffer, [part]);
+    else others.push(part);
+  }
+  for (const sharing of byMemory.values()) {
+    const inOrder = sharing.filter(({ length }) => length > 0).sort((a, b) => a.byteOffset - b.byteOffset);
+    let end = 0;
+    for (const part of inOrder) {
+      if (part.byteOffset < end) throw invalidValue(name, 'must not have parts that overlap', parts);
+      end = part.byteOffset + part.length;
+    }
+  }
 }
 
 export function byteLength(parts: Parts): number {

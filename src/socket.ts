@@ -7,8 +7,9 @@ import {
   eachOf,
   flagsOf,
   type MessageOptions,
-  messagesOf,
-  partsOf,
+  messagesToSend,
+  partsToFill,
+  partsToSend,
   type SignalOption,
   signalOf,
 } from './arguments';
@@ -318,7 +319,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    *   `EMSGSIZE`, `ECONNRESET` after the last message if the peer closed with unread data, `ENOTCONN`
    */
   receive(buffer: Buffers, options?: MessageOptions): Promise<number> {
-    const parts = partsOf(buffer, 'buffer');
+    const parts = partsToFill(buffer, 'buffer');
     const flags = flagsOf(options);
     const signal = signalOf(options);
     const session = this.#session;
@@ -334,7 +335,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    *   is longer than the send buffer allows, `ECONNRESET`, `ENOTCONN`
    */
   send(data: Buffers, options?: MessageOptions): Promise<number> {
-    const parts = partsOf(data, 'data');
+    const parts = partsToSend(data, 'data');
     const flags = flagsOf(options);
     const signal = signalOf(options);
     const session = this.#session;
@@ -350,7 +351,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    * @param maxFds 0 to 253, the most that Linux lets one message carry
    */
   receiveWithFds(buffer: Buffers, maxFds: number, options?: MessageOptions): Promise<ReceivedWithFds> {
-    const parts = partsOf(buffer, 'buffer');
+    const parts = partsToFill(buffer, 'buffer');
     checkInteger(maxFds, 'maxFds', 0, SCM_MAX_FD);
     const flags = flagsOf(options);
     const signal = signalOf(options);
@@ -367,7 +368,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    * @throws (rejects) `EBADF` for a descriptor that is closed, `ETOOMANYREFS` if too many are in flight
    */
   sendWithFds(data: Buffers, fds: readonly FdSource[], options?: MessageOptions): Promise<number> {
-    const parts = partsOf(data, 'data');
+    const parts = partsToSend(data, 'data');
     const numbers = descriptorsOf(fds);
     const flags = flagsOf(options);
     const signal = signalOf(options);
@@ -413,7 +414,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    */
   sendMany(messages: readonly Buffers[], options?: SignalOption): Promise<number> {
     if (!Array.isArray(messages)) throw invalidType('messages', 'an instance of Array', messages);
-    const parts = messagesOf(messages, 'messages');
+    const parts = messagesToSend(messages, 'messages');
     const signal = signalOf(options);
     const session = this.#session;
     if (session === undefined) {
@@ -444,7 +445,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    * @throws as {@link sendWithFds} rejects
    */
   trySend(data: Buffers, fds: readonly FdSource[] = []): boolean {
-    const parts = partsOf(data, 'data');
+    const parts = partsToSend(data, 'data');
     const numbers = descriptorsOf(fds);
     const session = this.#opened('sendmsg');
     if (!session.sends.isEmpty) return false;
@@ -460,7 +461,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    * @throws as {@link receive} rejects
    */
   tryReceive(buffer: Buffers): number | null {
-    const parts = partsOf(buffer, 'buffer');
+    const parts = partsToFill(buffer, 'buffer');
     const { receiver, receives } = this.#opened('recvmsg');
     if (!receives.isEmpty) return null;
     const bytes = new Receive(receiver, parts, 0).try();
