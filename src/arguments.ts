@@ -6,16 +6,24 @@ import { IOV_MAX } from './linux';
 /** One buffer, or several that stand for their concatenation (scatter/gather, readv(2)). */
 export type Buffers = ArrayBufferView | readonly ArrayBufferView[];
 
+/** A part of a message to be sent: a string stands for its bytes in UTF-8. */
+export type DataPart = ArrayBufferView | ArrayBuffer | SharedArrayBuffer | string;
+
+/** A message to be sent: one part, or several that stand for their concatenation (scatter/gather, writev(2)). */
+export type Data = DataPart | readonly DataPart[];
+
 /** Buffers as the operating system layer takes them: their lengths change only to 0, and not during a call. */
 export type Parts = Uint8Array | readonly Uint8Array[];
 
 const INT32_MAX = 0x7fffffff;
 
 const VIEW = 'an instance of Buffer, TypedArray, or DataView, or an array of them';
+const DATA =
+  'of type string or an instance of Buffer, TypedArray, DataView, ArrayBuffer, or SharedArrayBuffer, or an array of them';
 
 /** The parts of a message to be sent. */
-export function partsToSend(value: Buffers, name: string): Parts {
-  return Array.isArray(value) ? eachPart(value, name, bytesOf) : bytesOf(value as ArrayBufferView, name);
+export function partsToSend(value: Data, name: string): Parts {
+  return Array.isArray(value) ? eachPart(value, name, bytesToSend) : bytesToSend(value as DataPart, name);
 }
 
 /** The parts that a message is received into. No two of them may overlap, and none may grow. */
@@ -27,10 +35,10 @@ export function partsToFill(value: Buffers, name: string): Parts {
 }
 
 /** As {@link partsToSend}, for each of an array of messages. */
-export function messagesToSend(values: readonly Buffers[], name: string): Parts[] {
+export function messagesToSend(values: readonly Data[], name: string): Parts[] {
   const messages: Parts[] = [];
   for (let index = 0; index < values.length; index++) {
-    const value = values[index] as Buffers;
+    const value = values[index] as Data;
     messages.push(viewedBytes(value) ?? partsToSend(value, `${name}[${index}]`));
   }
   return messages;
@@ -46,15 +54,18 @@ function eachPart<T>(values: readonly T[], name: string, check: (value: T, name:
   return eachOf(values, name, check);
 }
 
-function bytesOf(value: ArrayBufferView, name: string): Uint8Array {
+function bytesToSend(value: DataPart, name: string): Uint8Array {
   const bytes = viewedBytes(value);
-  if (bytes === undefined) throw invalidType(name, VIEW, value);
-  return bytes;
+  if (bytes !== undefined) return bytes;
+  if (typeof value === 'string') return Buffer.from(value);
+  if (types.isAnyArrayBuffer(value)) return wholeMemory(value);
+  throw invalidType(name, DATA, value);
 }
 
 /** The length is read before and after a receive. Only shrinking can change it then, and that to 0. */
 function bytesToFill(value: ArrayBufferView, name: string): Uint8Array {
-  const bytes = bytesOf(value, name);
+  const bytes = viewedBytes(value);
+  if (bytes === undefined) throw invalidType(name, VIEW, value);
   return changesLength(bytes.buffer) ? fixedBytes(bytes) : bytes;
 }
 
@@ -65,9 +76,20 @@ function bytesToFill(value: ArrayBufferView, name: string): Uint8Array {
 function viewedBytes(value: unknown): Uint8Array | undefined {
   if (types.isUint8Array(value) && value.length > 0) return value;
   if (!ArrayBuffer.isView(value)) return undefined;
-  if (lostItsMemory(value))
-    throw invalidState('The memory of the buffer was detached, or has become too short');
+  if (lostItsMemory(value)) throw memoryGone();
   return fixedBytes(value);
+}
+
+function wholeMemory(memory: ArrayBufferLike): Uint8Array {
+  try {
+    return new Uint8Array(memory, 0, memory.byteLength);
+  } catch {
+    throw memoryGone();
+  }
+}
+
+function memoryGone(): Error {
+  return invalidState('The memory of the buffer was detached, or has become too short');
 }
 
 function fixedBytes({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {

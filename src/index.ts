@@ -7,7 +7,7 @@ export { type AcceptorOptions, SeqpacketAcceptor } from './acceptor';
 export { type ActivatedSocket, activated } from './activation';
 export type { SocketPath } from './address';
 export type { Credentials } from './ancillary-data';
-export type { Buffers, MessageOptions, SignalOption } from './arguments';
+export type { Buffers, Data, DataPart, MessageOptions, SignalOption } from './arguments';
 export { pairForChild } from './child-process';
 export { type ConnectOptions, connect, type PairOptions, pair } from './connect';
 export type { Counters } from './connection';

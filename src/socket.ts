@@ -4,6 +4,7 @@ import {
   checkInteger,
   checkOneOf,
   checkOptions,
+  type Data,
   eachOf,
   flagsOf,
   type MessageOptions,
@@ -207,7 +208,7 @@ export let acceptedSocket: (fd: number, localPath: string | Buffer) => Seqpacket
 export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   #session: Session | undefined;
   #readable: ReadableStream<Uint8Array> | undefined;
-  #writable: WritableStream<Uint8Array> | undefined;
+  #writable: WritableStream<Data> | undefined;
 
   static {
     acceptedSocket = (fd, localPath) => {
@@ -331,10 +332,12 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    * Sends one message, whole or not at all, and returns its length in bytes. While the kernel has no
    * room, this waits; the data must not change until the promise settles.
    *
+   * @param data a view of memory, an `ArrayBuffer`, a `SharedArrayBuffer`, or a string, which is sent as UTF-8; or an
+   *   array of these, which is sent as one message
    * @throws (rejects) `EPIPE` if the peer has closed or shut down receiving, `EMSGSIZE` if the message
    *   is longer than the send buffer allows, `ECONNRESET`, `ENOTCONN`
    */
-  send(data: Buffers, options?: MessageOptions): Promise<number> {
+  send(data: Data, options?: MessageOptions): Promise<number> {
     const parts = partsToSend(data, 'data');
     const flags = flagsOf(options);
     const signal = signalOf(options);
@@ -367,7 +370,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    * @param fds at most 253
    * @throws (rejects) `EBADF` for a descriptor that is closed, `ETOOMANYREFS` if too many are in flight
    */
-  sendWithFds(data: Buffers, fds: readonly FdSource[], options?: MessageOptions): Promise<number> {
+  sendWithFds(data: Data, fds: readonly FdSource[], options?: MessageOptions): Promise<number> {
     const parts = partsToSend(data, 'data');
     const numbers = descriptorsOf(fds);
     const flags = flagsOf(options);
@@ -412,7 +415,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    * Sends several messages, in order, with as few system calls as the kernel has room for (sendmmsg(2)), and
    * returns how many: all. If it fails or is aborted, `messagesSent` of the error tells how many were sent.
    */
-  sendMany(messages: readonly Buffers[], options?: SignalOption): Promise<number> {
+  sendMany(messages: readonly Data[], options?: SignalOption): Promise<number> {
     if (!Array.isArray(messages)) throw invalidType('messages', 'an instance of Array', messages);
     const parts = messagesToSend(messages, 'messages');
     const signal = signalOf(options);
@@ -444,7 +447,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    * @returns `false` if there is no room, or if other sends wait already
    * @throws as {@link sendWithFds} rejects
    */
-  trySend(data: Buffers, fds: readonly FdSource[] = []): boolean {
+  trySend(data: Data, fds: readonly FdSource[] = []): boolean {
     const parts = partsToSend(data, 'data');
     const numbers = descriptorsOf(fds);
     const session = this.#opened('sendmsg');
@@ -478,11 +481,11 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   }
 
   /**
-   * A web stream whose chunks are sent as one message each; a write is done when the kernel has taken the
-   * message. Closing or aborting the stream shuts down sending. Empty chunks are left out, unless this socket
+   * A web stream whose chunks are sent as one message each, as {@link send} takes them; a write is done when the
+   * kernel has taken the message. Closing or aborting the stream shuts down sending. Empty chunks are left out, unless this socket
    * has `emptyMessages: 'deliver'`.
    */
-  get writable(): WritableStream<Uint8Array> {
+  get writable(): WritableStream<Data> {
     this.#writable ??= writableOf(this);
     return this.#writable;
   }

@@ -2,6 +2,7 @@
  * A socket as web streams: one chunk a message, and back-pressure in both directions, since nothing is
  * received before it is asked for and a write is done when the kernel has taken the message.
  */
+import { byteLength, type Data, partsToSend } from './arguments';
 import { type SeqpacketError, systemError } from './errors';
 import { EBADF } from './linux';
 import type { Source } from './message-iterator';
@@ -56,14 +57,15 @@ class Enqueue implements Attempt<void> {
   }
 }
 
-export function writableOf(socket: SeqpacketSocket): WritableStream<Uint8Array> {
-  return new WritableStream<Uint8Array>({
+export function writableOf(socket: SeqpacketSocket): WritableStream<Data> {
+  return new WritableStream<Data>({
     async write(chunk, controller) {
       // Not yet in the types of Node.js 20.
       const { signal } = controller as WritableStreamDefaultController & { readonly signal: AbortSignal };
       // An empty message would look like the end to a peer that does not tell the two apart.
-      if (chunk.byteLength === 0 && socket.getOption('emptyMessages') === 'eof') return;
-      await socket.send(chunk, { signal });
+      const parts = partsToSend(chunk, 'chunk');
+      if (byteLength(parts) === 0 && socket.getOption('emptyMessages') === 'eof') return;
+      await socket.send(parts, { signal });
     },
     close: () => socket.shutdown('send'),
     abort: () => {

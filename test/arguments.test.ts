@@ -13,11 +13,16 @@ const VALUE = 'ERR_INVALID_ARG_VALUE';
 const RANGE = 'ERR_OUT_OF_RANGE';
 
 const calls: [string, (socket: Any, acceptor: Any) => unknown][] = [
-  [TYPE, (socket) => socket.send('text')],
+  [TYPE, (socket) => socket.send(5)],
+  [TYPE, (socket) => socket.send({ byteLength: 3 })],
+  [TYPE, (socket) => socket.send(new Blob(['text']))],
   [TYPE, (socket) => socket.send()],
   [TYPE, (socket) => socket.send(null)],
-  [TYPE, (socket) => socket.send(new ArrayBuffer(1))],
-  [TYPE, (socket) => socket.send([buffer, 'text'])],
+  [TYPE, (socket) => socket.send([buffer, 5])],
+  [TYPE, (socket) => socket.send([buffer, ['nested']])],
+  [TYPE, (socket) => socket.sendMany('text')],
+  [TYPE, (socket) => socket.receive(new ArrayBuffer(1))],
+  [TYPE, (socket) => socket.receive([buffer, 'text'])],
   [RANGE, (socket) => socket.send(new Array(1024).fill(buffer))],
   // Arrays with holes.
   [TYPE, (socket) => socket.send(Object.assign(new Array(2), { 0: buffer }))],
@@ -131,9 +136,14 @@ for (const [code, call] of calls) {
 
 test('messages say which argument, what was expected and what was given', () => {
   const socket = new SeqpacketSocket();
-  assert.throws(() => socket.send('text' as Any), {
+  assert.throws(() => socket.send(5 as Any), {
     message:
-      'The "data" argument must be an instance of Buffer, TypedArray, or DataView, or an array of them. ' +
+      'The "data" argument must be of type string or an instance of Buffer, TypedArray, DataView, ArrayBuffer, or ' +
+      'SharedArrayBuffer, or an array of them. Received type number (5)',
+  });
+  assert.throws(() => socket.receive('text' as Any), {
+    message:
+      'The "buffer" argument must be an instance of Buffer, TypedArray, or DataView, or an array of them. ' +
       "Received type string ('text')",
   });
   assert.throws(() => socket.receiveWithFds(buffer, 254), {

@@ -4,6 +4,7 @@ import {
   type ActivatedSocket,
   activated,
   connect,
+  type Data,
   type FileDescriptor,
   listen,
   type Message,
@@ -46,7 +47,8 @@ export async function types(socket: SeqpacketSocket, acceptor: SeqpacketAcceptor
   for await (const message of socket.messages()) is<Message>()(message, true);
   for await (const accepted of acceptor) is<SeqpacketSocket>()(accepted, true);
   is<ReadableStream<Uint8Array>>()(socket.readable, true);
-  is<WritableStream<Uint8Array>>()(socket.writable, true);
+  is<WritableStream<Data>>()(socket.writable, true);
+  is<ReadableStream<Uint8Array>>()(new Blob([]).stream().pipeThrough(socket), true);
   is<SeqpacketSocket>()(socket.ref().unref(), true);
 
   is<PeerCredentials>()(socket.getOption('remoteCredentials'), true);
@@ -63,8 +65,17 @@ export async function types(socket: SeqpacketSocket, acceptor: SeqpacketAcceptor
   socket.setOption('remoteCredentials', {});
   // @ts-expect-error there is no such option
   socket.getOption('noSuchOption');
-  // @ts-expect-error text is no data
-  socket.send('text');
+  const data: Data = ['text', new ArrayBuffer(1), new SharedArrayBuffer(1), new DataView(new ArrayBuffer(1))];
+  is<number>()(await socket.send(data), true);
+  is<number>()(await socket.sendMany(['one', data, new ArrayBuffer(1)]), true);
+  is<boolean>()(socket.trySend('text'), true);
+  is<number>()(await socket.sendWithFds('text', [0]), true);
+  // @ts-expect-error a message is not received into text
+  socket.receive('text');
+  // @ts-expect-error a message is received into views of memory
+  socket.receive(new ArrayBuffer(1));
+  // @ts-expect-error a number is no data
+  socket.send(5);
   // @ts-expect-error a number is no FileDescriptor
   new SeqpacketSocket(3);
   // @ts-expect-error internals are not in the types
