@@ -1,14 +1,16 @@
 import { AcceptIterator } from './accept-iterator';
 import { type Address, bindTo } from './address';
+import type { Credentials } from './ancillary-data';
 import { checkBoolean, checkInteger, type SignalOption, signalOf } from './arguments';
+import { ConnectionLimit } from './connection-limit';
 import { setNonBlocking } from './descriptor-flags';
-import { onAccept, publishLater } from './diagnostics';
+import { onAccept, onRefuse, publishLater } from './diagnostics';
 import { checkSeqpacket, Endpoint } from './endpoint';
 import { systemError } from './errors';
 import type { FileDescriptor } from './file-descriptor';
 import { EAGAIN, EBADF, ECONNABORTED, SOCKET_FLAGS } from './linux';
 import { type Attempt, OperationQueue, READABLE, WOULD_BLOCK } from './operations';
-import { DEBUG, getOption, type Option, PASS_CREDENTIALS, setOption } from './options';
+import { DEBUG, getOption, type Option, PASS_CREDENTIALS, peerCredentials, setOption } from './options';
 import { os } from './os';
 import { type AllowedPeers, isAllowed } from './peer-admission';
 import type { PolledDescriptor } from './readiness';
@@ -60,6 +62,23 @@ export const DEFAULT_BACKLOG = 511;
 
 const MOST_REFUSED_AT_ONCE = 16;
 
+/** What `seqpacket:refuse` of `node:diagnostics_channel` publishes: a peer was closed without having been accepted. */
+export interface Refusal {
+  acceptor: SeqpacketAcceptor;
+  /** The option of `listen` by which it was refused. */
+  reason: 'allow' | 'maxConnections';
+  /** Who it was (SO_PEERCRED in unix(7)). */
+  credentials: Credentials;
+}
+
+/** How many connections an acceptor has dealt with since it was opened, and what waits. */
+export interface AcceptorCounters {
+  accepted: number;
+  /** By `allow` or by `maxConnections` of `listen`. */
+  refused: number;
+  pendingAccepts: number;
+}
+
 /** What every accept of one acceptor tries. */
 class Acceptance implements Attempt<SeqpacketSocket> {
   reportsAborted = false;
@@ -67,6 +86,11 @@ class Acceptance implements Attempt<SeqpacketSocket> {
 
   /** Whom to admit; everybody if it is not set. */
   allow: AllowedPeers | undefined;
+  /** How many to admit; any number if it is not set. */
+  limit: ConnectionLimit | undefined;
+
+  accepted = 0;
+  refused = 0;
 
   constructor(private readonly acceptor: SeqpacketAcceptor) {}
 
@@ -81,14 +105,9 @@ class Acceptance implements Attempt<SeqpacketSocket> {
       while (fd === -ECONNABORTED && !this.reportsAborted);
       if (fd === -EAGAIN) return WOULD_BLOCK;
       if (fd < 0) throw this.failure(fd);
-      if (this.allow !== undefined && !isAllowed(fd, this.allow)) {
-        os.close(fd);
-        continue;
-      }
-      const socket = acceptedSocket(fd, acceptor.localPath);
-      if (this.emptyMessages !== 'eof') socket.setOption('emptyMessages', this.emptyMessages);
-      publishLater(onAccept, { acceptor, socket });
-      return socket;
+      const reason = this.#closedIfThrown(fd, () => this.#refusal(fd));
+      if (reason === undefined) return this.#admit(fd);
+      this.#refuse(fd, reason);
     }
     return WOULD_BLOCK;
   }
@@ -96,11 +115,52 @@ class Acceptance implements Attempt<SeqpacketSocket> {
   failure(errno: number): Error {
     return systemError('accept4', errno, this.acceptor.localPath);
   }
+
+  #refusal(fd: number): Refusal['reason'] | undefined {
+    if (this.allow !== undefined && !isAllowed(fd, this.allow)) return 'allow';
+    return this.limit?.isReached === true ? 'maxConnections' : undefined;
+  }
+
+  #refuse(fd: number, reason: Refusal['reason']): void {
+    const { acceptor } = this;
+    const credentials = onRefuse.hasSubscribers
+      ? this.#closedIfThrown(fd, () => peerCredentials(fd))
+      : undefined;
+    os.close(fd);
+    this.refused++;
+    if (credentials === undefined) return;
+    const refusal: Refusal = { acceptor, reason, credentials };
+    publishLater(onRefuse, refusal);
+  }
+
+  #admit(fd: number): SeqpacketSocket {
+    const { acceptor } = this;
+    const socket = this.#closedIfThrown(fd, () => acceptedSocket(fd, acceptor.localPath, this.limit));
+    try {
+      if (this.emptyMessages !== 'eof') socket.setOption('emptyMessages', this.emptyMessages);
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
+    this.accepted++;
+    publishLater(onAccept, { acceptor, socket });
+    return socket;
+  }
+
+  #closedIfThrown<T>(fd: number, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      os.close(fd);
+      throw error;
+    }
+  }
 }
 
 export interface ListeningOptions extends SocketFileOptions {
   backlog: number;
   allow: AllowedPeers | undefined;
+  maxConnections: number | undefined;
   emptyMessages: EmptyMessages;
 }
 
@@ -201,6 +261,17 @@ export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<Seqpack
     this.#session?.accepts.cancel();
   }
 
+  /**
+   * How many connections it has accepted and refused since it was opened, and how many accepts wait.
+   *
+   * @throws `EBADF` if the acceptor is not open
+   */
+  get counters(): AcceptorCounters {
+    const { acceptance, accepts } = this.#opened('counters');
+    const { accepted, refused } = acceptance;
+    return { accepted, refused, pendingAccepts: accepts.length };
+  }
+
   /** @throws `EBADF` if the acceptor is not open, `EACCES`, … */
   setOption<Name extends keyof AcceptorOptions>(name: Name, value: AcceptorOptions[Name]): void {
     setOption<Session>(OPTIONS, name, () => this.#opened('setsockopt'), value);
@@ -234,6 +305,9 @@ export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<Seqpack
     const session = this.#opened('listen');
     session.acceptance.emptyMessages = options.emptyMessages;
     session.acceptance.allow = options.allow;
+    if (options.maxConnections !== undefined) {
+      session.acceptance.limit = new ConnectionLimit(options.maxConnections);
+    }
     this.named(address);
     const listen = () => this.listen(options.backlog);
     if (!address.isAbstract) {

@@ -1,3 +1,4 @@
+import { emptyMessagesOf, type PairOptions, withMode } from './connect';
 import { systemError } from './errors';
 import type { FileDescriptor } from './file-descriptor';
 import { F_GETFL, F_SETFL, O_NONBLOCK } from './linux';
@@ -14,11 +15,13 @@ import { SeqpacketSocket } from './socket';
  * theirs.close();
  * ```
  *
- * The child has it as descriptor 3. When the child ends, `receive` comes to the end of file.
+ * The child has it as descriptor 3. When the child ends, `receive` comes to the end of file. `emptyMessages` is of the
+ * socket here; a child that receives with recvmsg(2) alone cannot tell an empty message from the end of file.
  *
  * @throws `EMFILE`, `ENFILE`
  */
-export function pairForChild(): [SeqpacketSocket, FileDescriptor] {
+export function pairForChild(options?: PairOptions): [SeqpacketSocket, FileDescriptor] {
+  const mode = emptyMessagesOf(options);
   const [ours, other] = SeqpacketSocket.pair();
   const theirs = other.release();
   const flags = os.fcntl(theirs.fd, F_GETFL, 0);
@@ -28,5 +31,5 @@ export function pairForChild(): [SeqpacketSocket, FileDescriptor] {
     theirs.close();
     throw systemError('fcntl', result);
   }
-  return [ours, theirs];
+  return [withMode(ours, mode), theirs];
 }

@@ -38,14 +38,14 @@ export function pair(options?: PairOptions): [SeqpacketSocket, SeqpacketSocket] 
   return [withMode(left, mode), withMode(right, mode)];
 }
 
-function emptyMessagesOf(options: PairOptions | undefined): EmptyMessages {
+export function emptyMessagesOf(options: PairOptions | undefined): EmptyMessages {
   const { emptyMessages } = checkOptions(options);
   return emptyMessages === undefined
     ? 'eof'
     : checkOneOf(emptyMessages, 'options.emptyMessages', EMPTY_MESSAGES_MODES);
 }
 
-function withMode(socket: SeqpacketSocket, mode: EmptyMessages): SeqpacketSocket {
+export function withMode(socket: SeqpacketSocket, mode: EmptyMessages): SeqpacketSocket {
   if (mode !== 'eof') socket.setOption('emptyMessages', mode);
   return socket;
 }

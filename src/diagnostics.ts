@@ -3,6 +3,8 @@
  *
  * - `seqpacket:connect` `{ socket }`: a socket was connected
  * - `seqpacket:accept` `{ acceptor, socket }`: a connection was accepted
+ * - `seqpacket:refuse` `{ acceptor, reason, credentials }`: a connection was closed instead, by the option of `listen`
+ *   that is the reason, `'allow'` or `'maxConnections'`
  * - `seqpacket:close` `{ endpoint }`: a socket or an acceptor is about to be closed or released
  * - `seqpacket:error` `{ error }`: an operation failed; end of file, cancelling and aborting are no failures
  */
@@ -11,6 +13,7 @@ import { queueMicrotask } from './timers';
 
 export const onConnect = channel('seqpacket:connect');
 export const onAccept = channel('seqpacket:accept');
+export const onRefuse = channel('seqpacket:refuse');
 export const onClose = channel('seqpacket:close');
 export const onError = channel('seqpacket:error');
 

@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-export { type AcceptorOptions, SeqpacketAcceptor } from './acceptor';
+export { type AcceptorCounters, type AcceptorOptions, type Refusal, SeqpacketAcceptor } from './acceptor';
 export { type ActivatedSocket, activated } from './activation';
 export type { SocketPath } from './address';
 export type { Credentials } from './ancillary-data';

@@ -18,9 +18,14 @@ export interface ListenOptions {
   /**
    * Whom to admit: a peer with one of the `uids`, or with one of the `gids` as its group or a supplementary
    * group, by the kernel's word. Others are closed before the application sees them. Everybody by default;
-   * `{}` admits nobody.
+   * `{}` admits nobody. In a user namespace the number that stands for all unmapped ids (65534) is refused.
    */
   allow?: AllowedPeers | undefined;
+  /**
+   * How many of the sockets that were accepted may be open at once; any number by default. Connections beyond them
+   * are closed before the application sees them. A socket counts until it is closed, released or collected.
+   */
+  maxConnections?: number | undefined;
   /** Whether to take the place of a socket file that a dead server left behind; `true` by default. */
   reclaim?: boolean | undefined;
 }
@@ -35,11 +40,14 @@ export interface ListenOptions {
  * then linked to its own; the kernel, and so ss(8) and `getpeername` of clients in other languages, shows the
  * temporary name.
  *
+ * Each connection that `allow` or `maxConnections` refuses is counted (`acceptor.counters.refused`) and published on
+ * the channel `seqpacket:refuse` of `node:diagnostics_channel`, as a `Refusal`.
+ *
  * @throws `EADDRINUSE` if a server lives there or if the file is no socket, `EACCES`, `ENOENT`, …
  */
 export function listen(path: SocketPath, options?: ListenOptions): SeqpacketAcceptor {
   const address = parseAddress(path);
-  const { backlog, mode, emptyMessages, reclaim, allow } = checkOptions(options);
+  const { backlog, mode, emptyMessages, reclaim, allow, maxConnections } = checkOptions(options);
   if (mode !== undefined) {
     checkInteger(mode, 'options.mode', 0, 0o7777);
     if (address.isAbstract)
@@ -48,7 +56,9 @@ export function listen(path: SocketPath, options?: ListenOptions): SeqpacketAcce
   return listeningAcceptor(address, {
     backlog: backlog === undefined ? DEFAULT_BACKLOG : checkInteger(backlog, 'options.backlog'),
     mode,
-    allow: allow === undefined ? undefined : checkAllowedPeers(allow),
+    allow: allow === undefined ? undefined : checkAllowedPeers(allow, 'options.allow'),
+    maxConnections:
+      maxConnections === undefined ? undefined : checkInteger(maxConnections, 'options.maxConnections', 1),
     emptyMessages:
       emptyMessages === undefined
         ? 'eof'

@@ -1,4 +1,5 @@
 /** The options of sockets: one table for getting and setting (socket(7), unix(7)). */
+import type { Credentials } from './ancillary-data';
 import { checkBoolean, checkInteger } from './arguments';
 import { invalidValue, systemError } from './errors';
 import { type FileDescriptor, received } from './file-descriptor';
@@ -95,17 +96,23 @@ function getVariableOption(fd: number, name: number): Buffer {
 /** What the kernel has for the user of a socket that has no peer. */
 const NOBODY = -1;
 
-function remoteCredentials({ fd }: HasDescriptor): PeerCredentials {
+/** The process at the other end (SO_PEERCRED). */
+export function peerCredentials(fd: number): Credentials {
   const credentials = new Int32Array(3);
   getSocketOption(fd, SO_PEERCRED, credentials);
   const [pid, uid, gid] = credentials as unknown as [number, number, number];
   if (uid === NOBODY) throw systemError('getsockopt', -ENOTCONN);
-  return { pid, uid: uid >>> 0, gid: gid >>> 0, groups: remoteGroups(fd) };
+  return { pid, uid: uid >>> 0, gid: gid >>> 0 };
 }
 
-function remoteGroups(fd: number): number[] {
+/** Its supplementary groups (SO_PEERGROUPS). */
+export function peerGroups(fd: number): number[] {
   const value = getVariableOption(fd, SO_PEERGROUPS);
   return Array.from({ length: value.length / 4 }, (_, index) => value.readUInt32LE(4 * index));
+}
+
+function remoteCredentials({ fd }: HasDescriptor): PeerCredentials {
+  return { ...peerCredentials(fd), groups: peerGroups(fd) };
 }
 
 function remoteSecurityLabel({ fd }: HasDescriptor): string {

@@ -17,6 +17,7 @@ import {
 import { MAX_BATCH } from './batch';
 import { BackOff, Connect } from './connecting';
 import { Connection, type Counters } from './connection';
+import type { ConnectionLimit, Place } from './connection-limit';
 import { onConnect, publishLater } from './diagnostics';
 import { checkSeqpacket, Endpoint, isListening } from './endpoint';
 import { AbortError, invalidState, invalidType, outOfRange, systemError } from './errors';
@@ -74,6 +75,8 @@ class Session extends Connection {
   /** Made when it is first needed, as the sends are: there are servers with many connections that are silent. */
   connects: BackOff | undefined;
   remotePath: string | Buffer | undefined;
+  /** Where an acceptor counts how many are open. */
+  place: Place | undefined;
   #sends: OperationQueue | undefined;
 
   constructor(
@@ -190,8 +193,12 @@ const HOW = { receive: SHUT_RD, send: SHUT_WR, both: SHUT_RDWR } as const;
 
 const receiveData = (receiver: Receiver) => new ReceiveData(receiver);
 
-/** Makes a socket of an accepted descriptor; for the acceptor. */
-export let acceptedSocket: (fd: number, localPath: string | Buffer) => SeqpacketSocket;
+/** Makes a socket of an accepted descriptor, which counts towards a limit until it is closed; for the acceptor. */
+export let acceptedSocket: (
+  fd: number,
+  localPath: string | Buffer,
+  limit?: ConnectionLimit,
+) => SeqpacketSocket;
 
 /**
  * An AF_UNIX + SOCK_SEQPACKET socket (unix(7)): connection-oriented, ordered, and what is sent as one
@@ -211,9 +218,10 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   #writable: WritableStream<Data> | undefined;
 
   static {
-    acceptedSocket = (fd, localPath) => {
+    acceptedSocket = (fd, localPath, limit) => {
       const socket = new SeqpacketSocket();
       socket.begin(fd, localPath);
+      (socket.#session as Session).place = limit?.enter(socket);
       return socket;
     };
   }
@@ -552,6 +560,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   /** @internal */
   protected override closing(): void {
     this.#session?.receiver.close();
+    this.#session?.place?.leave();
     this.#session = undefined;
     this.#readable = undefined;
     this.#writable = undefined;

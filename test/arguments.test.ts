@@ -1,7 +1,16 @@
 /** Wrong arguments throw synchronously, with Node's codes, before anything happens. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FileDescriptor, listen, SeqpacketAcceptor, SeqpacketSocket } from 'seqpacket';
+import { inspect } from 'node:util';
+import {
+  connect,
+  FileDescriptor,
+  listen,
+  pair,
+  pairForChild,
+  SeqpacketAcceptor,
+  SeqpacketSocket,
+} from 'seqpacket';
 import { openDescriptors } from './support/descriptors.js';
 
 const buffer = Buffer.alloc(1);
@@ -11,6 +20,34 @@ type Any = any;
 const TYPE = 'ERR_INVALID_ARG_TYPE';
 const VALUE = 'ERR_INVALID_ARG_VALUE';
 const RANGE = 'ERR_OUT_OF_RANGE';
+
+/** Everything that takes options, with what are none. */
+function wrongOptions(): [string, (socket: Any, acceptor: Any) => unknown][] {
+  const all: ((socket: Any, acceptor: Any, options: Any) => unknown)[] = [
+    (socket, _, options) => socket.receive(buffer, options),
+    (socket, _, options) => socket.send(buffer, options),
+    (socket, _, options) => socket.receiveWithFds(buffer, 1, options),
+    (socket, _, options) => socket.sendWithFds(buffer, [], options),
+    (socket, _, options) => socket.receiveMessage(options),
+    (socket, _, options) => socket.messages(options),
+    (socket, _, options) => socket.sendMany([], options),
+    (socket, _, options) => socket.receiveMany(options),
+    (socket, _, options) => socket.connect('/nonexistent/name', options),
+    (_, acceptor, options) => acceptor.accept(options),
+    (_, __, options) => connect('/nonexistent/name', options),
+    (_, __, options) => listen('/nonexistent/name', options),
+    (_, __, options) => pair(options),
+    (_, __, options) => pairForChild(options),
+  ];
+  const none = [null, 0, 5, true, 'text', [], [{}], () => ({}), buffer, AbortSignal.timeout(60_000)];
+  return all.flatMap((call) =>
+    none.map((options) => {
+      const named = (socket: Any, acceptor: Any) => call(socket, acceptor, options);
+      named.toString = () => call.toString().replace(/options(?=\))/, () => inspect(options, { depth: -1 }));
+      return [TYPE, named] as [string, typeof named];
+    }),
+  );
+}
 
 const calls: [string, (socket: Any, acceptor: Any) => unknown][] = [
   [TYPE, (socket) => socket.send(5)],
@@ -33,7 +70,21 @@ const calls: [string, (socket: Any, acceptor: Any) => unknown][] = [
   [TYPE, (socket) => socket.trySend(buffer, new Array(1))],
   [TYPE, () => listen('/nonexistent/name', { allow: { uids: new Array(1) } })],
   [TYPE, (socket) => socket.send(buffer, 5)],
-  [TYPE, (socket) => socket.send(buffer, null)],
+  ...wrongOptions(),
+  [VALUE, () => listen('/nonexistent/name', { allow: { uid: [0] } as Any })],
+  [VALUE, () => listen('/nonexistent/name', { allow: { uids: [0], users: ['root'] } as Any })],
+  [TYPE, () => listen('/nonexistent/name', { allow: [0] as Any })],
+  [TYPE, () => listen('/nonexistent/name', { allow: [] as Any })],
+  [TYPE, () => listen('/nonexistent/name', { allow: (() => true) as Any })],
+  [TYPE, () => listen('/nonexistent/name', { allow: new Set([0]) as Any })],
+  [TYPE, () => listen('/nonexistent/name', { allow: null as Any })],
+  [TYPE, () => listen('/nonexistent/name', { allow: { uids: 0 } as Any })],
+  [TYPE, () => listen('/nonexistent/name', { allow: { gids: ['wheel'] } as Any })],
+  [RANGE, () => listen('/nonexistent/name', { maxConnections: 0 })],
+  [RANGE, () => listen('/nonexistent/name', { maxConnections: 1.5 })],
+  [TYPE, () => listen('/nonexistent/name', { maxConnections: '1' as Any })],
+  [TYPE, () => pairForChild({ emptyMessages: 1 } as Any)],
+  [VALUE, () => pairForChild({ emptyMessages: 'yes' } as Any)],
   [TYPE, (socket) => socket.send(buffer, { flags: 'peek' })],
   [RANGE, (socket) => socket.send(buffer, { flags: -1 })],
   [RANGE, (socket) => socket.send(buffer, { flags: 1.5 })],

@@ -68,6 +68,8 @@ const OUTPUTS: Record<string, Record<string, string | RegExp>> = {
   },
   'docs/guide/identity.md': {
     'doors.mjs': '660\ntrue true number true\n',
+    'refusals.mjs':
+      'refused by maxConnections true\nEOF\n{ accepted: 1, refused: 1, pendingAccepts: 1 }\nECANCELED\n',
     'senders.mjs': 'true true\n',
     'pidfd.mjs': /^true\n$|^This kernel has no/,
   },
