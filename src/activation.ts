@@ -1,6 +1,7 @@
+import { isMainThread } from 'node:worker_threads';
 import { SeqpacketAcceptor } from './acceptor';
 import { checkSeqpacket, isListening } from './endpoint';
-import { invalidState, systemError } from './errors';
+import { invalidState, systemError, unsupportedInWorker } from './errors';
 import { FileDescriptor } from './file-descriptor';
 import { F_GETFD, F_SETFD, FD_CLOEXEC } from './linux';
 import { os } from './os';
@@ -27,11 +28,16 @@ const FIRST = 3;
  * A descriptor that is no AF_UNIX + SOCK_SEQPACKET socket has neither `acceptor` nor `socket`; it stays
  * open under its number, which is 3 plus its index.
  *
+ * They belong to the main thread: a worker has a copy of the environment, so that two threads would own one number. Give
+ * a worker the number, `socket.release().detach()`.
+ *
  * @returns none if this process was not started that way
- * @throws `ERR_INVALID_STATE` if the environment makes no sense, `EBADF` if a descriptor is not open
+ * @throws `ERR_WORKER_UNSUPPORTED_OPERATION` in a worker, if there are any that the main thread has not taken;
+ *   `ERR_INVALID_STATE` if the environment makes no sense, `EBADF` if a descriptor is not open
  */
 export function activated(): ActivatedSocket[] {
   const { LISTEN_PID: pid, LISTEN_FDS: count, LISTEN_FDNAMES: names } = process.env;
+  if (!isMainThread) return noneInWorker(pid, count);
   for (const name of ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES']) delete process.env[name];
   if (pid === undefined || count === undefined) return [];
   if (positiveInteger('LISTEN_PID', pid) !== process.pid) return [];
@@ -43,6 +49,15 @@ export function activated(): ActivatedSocket[] {
     numbers.push(fd);
   }
   return numbers.map((fd, index) => ({ name: given[index] || 'unknown', ...socketOf(fd) }));
+}
+
+/** Leaves the environment alone, which the main thread may share with this one. */
+function noneInWorker(pid: string | undefined, count: string | undefined): never[] {
+  if (pid === undefined || count === undefined) return [];
+  if (positiveInteger('LISTEN_PID', pid) !== process.pid) return [];
+  throw unsupportedInWorker(
+    'activated() is for the main thread: give a worker the number of a socket, socket.release().detach()',
+  );
 }
 
 function positiveInteger(name: string, value: string): number {

@@ -110,6 +110,10 @@ export function unsupported(message: string): Error {
   );
 }
 
+export function unsupportedInWorker(message: string): Error {
+  return coded(new Error(message), 'ERR_WORKER_UNSUPPORTED_OPERATION');
+}
+
 function received(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value === 'function') return `function ${value.name}`;

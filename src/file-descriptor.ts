@@ -4,6 +4,7 @@ import { closeWithOwner, OwnedDescriptor } from './descriptor';
 import { invalidType, systemError } from './errors';
 import { F_GETFD } from './linux';
 import { os } from './os';
+import { mayBeTracked, TrackedDescriptor } from './thread-tracking';
 
 /**
  * What a descriptor can be taken from: a number, anything with a numeric `fd` (a `FileDescriptor`, a
@@ -28,19 +29,22 @@ export class FileDescriptor implements Disposable {
   readonly #descriptor: OwnedDescriptor;
 
   static {
-    received = (fd) => new FileDescriptor(fd);
+    received = (fd) => new FileDescriptor(new OwnedDescriptor(fd));
     takeOver = (owner) => {
       return owner.#descriptor.take();
     };
   }
 
-  private constructor(fd: number) {
-    this.#descriptor = new OwnedDescriptor(fd);
-    closeWithOwner(this, this.#descriptor);
+  private constructor(descriptor: OwnedDescriptor) {
+    this.#descriptor = descriptor;
+    closeWithOwner(this, descriptor);
   }
 
   /**
    * Takes ownership of a number: nobody else may close it from here on.
+   *
+   * In a worker, Node.js closes what `node:fs` has opened there when the worker ends. That holds for a number from
+   * `fs.openSync` also after it was adopted; `close()` takes it off that list.
    *
    * @throws `EBADF` if no such descriptor is open
    */
@@ -48,7 +52,7 @@ export class FileDescriptor implements Disposable {
     checkInteger(fd, 'fd');
     const result = os.fcntl(fd, F_GETFD, 0);
     if (result < 0) throw systemError('fcntl', result);
-    return new FileDescriptor(fd);
+    return new FileDescriptor(mayBeTracked(fd) ? new TrackedDescriptor(fd) : new OwnedDescriptor(fd));
   }
 
   /**
@@ -59,7 +63,7 @@ export class FileDescriptor implements Disposable {
   static dup(source: FdSource): FileDescriptor {
     const fd = os.dup(descriptorOf(source, 'source'));
     if (fd < 0) throw systemError('dup', fd);
-    return new FileDescriptor(fd);
+    return received(fd);
   }
 
   /** The number; -1 once closed or detached. */
@@ -76,7 +80,12 @@ export class FileDescriptor implements Disposable {
     return FileDescriptor.dup(this);
   }
 
-  /** Gives the number up to the caller, who must close it; -1 if there is none any more. */
+  /**
+   * Gives the number up to the caller, who must close it; -1 if there is none any more.
+   *
+   * A number that `node:fs` has opened in a worker is closed with that worker, unless `fs.close` has closed it there.
+   * For another thread detach a duplicate: `descriptor.dup().detach()`.
+   */
   detach(): number {
     const fd = takeOver(this);
     if (fd !== -1) os.disown(fd);

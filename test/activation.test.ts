@@ -145,6 +145,42 @@ function activatedWith(environment: string): string {
   return stdout.trim() || stderr;
 }
 
+/** Which thread gets what was passed, if workers with a copy of the environment or with the same one ask, too. */
+test('the main thread alone gets them, whoever asks first', () => {
+  const [a, b] = pair();
+  const script = `
+    import { once } from 'node:events';
+    import { fstatSync } from 'node:fs';
+    import { SHARE_ENV, Worker } from 'node:worker_threads';
+    import { activated } from 'seqpacket';
+    const ask = 'import { activated } from "seqpacket"; import { parentPort } from "node:worker_threads";' +
+      'let said; try { said = activated().length; } catch (error) { said = error.code; }' +
+      'parentPort.postMessage(said);';
+    const asked = async (env) => {
+      const worker = new Worker(ask, { eval: true, env });
+      const [[said]] = await Promise.all([once(worker, 'message'), once(worker, 'exit')]);
+      return said;
+    };
+    const said = [await asked(process.env), await asked(SHARE_ENV)];
+    const env = { ...process.env };
+    const [{ socket }] = activated();
+    said.push(await asked(env), await asked(process.env), await asked(SHARE_ENV));
+    await socket.send(said.join(' ') + ' ' + fstatSync(3).isSocket());
+  `;
+  const command = 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" --input-type=module -e "$1"';
+  const { status, stderr } = spawnSync('sh', ['-c', command, process.execPath, script], {
+    stdio: ['ignore', 'pipe', 'pipe', b.fd],
+    encoding: 'utf8',
+  });
+  b.close();
+  const buffer = Buffer.alloc(200);
+  if (status !== 0) assert.fail(stderr);
+  const length = a.tryReceive(buffer);
+  a.close();
+  const refused = 'ERR_WORKER_UNSUPPORTED_OPERATION';
+  assert.equal(buffer.toString('utf8', 0, length ?? 0), `${refused} ${refused} ${refused} 0 0 true`);
+});
+
 test('the rules of sd_listen_fds(3)', () => {
   const mine = 'LISTEN_PID=$$';
   for (const [environment, expected] of [
