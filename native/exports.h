@@ -21,6 +21,7 @@
   X(dup)                \
   X(fchmod)             \
   X(flock)              \
+  X(poll)               \
   X(close)
 #define MESSAGES(X) \
   X(recvmsg)        \

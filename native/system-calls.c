@@ -1,6 +1,7 @@
 /* One function per system call. Each returns what the call returned, or the negative errno. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -198,6 +199,18 @@ napi_value js_flock(napi_env env, napi_callback_info info) {
   int result;
   RETRY(result, flock(fd, operation));
   return outcome(&call, result);
+}
+
+/* poll(fd, events), without waiting: the events that there are, 0 if there are none */
+napi_value js_poll(napi_env env, napi_callback_info info) {
+  struct call call = begin_call(env, info);
+  int fd = integer_argument(&call, 0);
+  int events = integer_argument(&call, 1);
+  if (call.failed) return arguments_unread(&call);
+  struct pollfd polled = {.fd = fd, .events = (short)events};
+  int result;
+  RETRY(result, poll(&polled, 1, 0));
+  return outcome(&call, result == -1 ? -1 : polled.revents);
 }
 
 /* close(fd). On Linux an interrupted close(2) has closed the descriptor: never repeated. */

@@ -51,6 +51,10 @@ export const IOV_MAX = 1024;
 /** The size of `sockaddr_un.sun_path`. */
 export const UNIX_PATH_MAX = 108;
 
+export const POLLIN = 0x1;
+export const POLLOUT = 0x4;
+export const POLLNVAL = 0x20;
+
 export const FIONREAD = 0x541b;
 export const F_GETFD = 1;
 export const F_SETFD = 2;

@@ -66,6 +66,8 @@ export interface OperatingSystem {
   fchmod(fd: number, mode: number): number;
   /** flock(2) */
   flock(fd: number, operation: number): number;
+  /** poll(2) of one descriptor without waiting; the events that there are, 0 if there are none. */
+  poll(fd: number, events: number): number;
   /** close(2) */
   close(fd: number): number;
 
