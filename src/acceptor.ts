@@ -1,12 +1,12 @@
 import { AcceptIterator } from './accept-iterator';
 import { type Address, bindTo } from './address';
 import type { Credentials } from './ancillary-data';
-import { checkBoolean, checkInteger, type SignalOption, signalOf } from './arguments';
+import { checkBoolean, checkInteger, checkOneOf, type SignalOption, signalOf } from './arguments';
 import { ConnectionLimit } from './connection-limit';
 import { setNonBlocking } from './descriptor-flags';
 import { onAccept, onRefuse, publishLater } from './diagnostics';
 import { checkSeqpacket, Endpoint } from './endpoint';
-import { systemError } from './errors';
+import { invalidValue, systemError } from './errors';
 import type { FileDescriptor } from './file-descriptor';
 import { EAGAIN, EBADF, ECONNABORTED, SOCKET_FLAGS } from './linux';
 import { type Attempt, OperationQueue, READABLE, WOULD_BLOCK } from './operations';
@@ -18,6 +18,7 @@ import type { EmptyMessages } from './receiving';
 import { acceptedSocket, type SeqpacketSocket } from './socket';
 import { SocketFile, type SocketFileOptions } from './socket-file';
 import { rejection } from './turn';
+import { DIRECTIONS, WaitForReading } from './waiting';
 
 /** What belongs to an acceptor from when it is opened until it is closed. */
 interface Session {
@@ -224,6 +225,25 @@ export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<Seqpack
     const session = this.#session;
     if (session === undefined) return rejection(systemError('accept4', -EBADF));
     return session.accepts.run(session.acceptance, signal);
+  }
+
+  /**
+   * Waits until a connection can be accepted, and leaves it where it is: poll(2). Errors count, too, as on a socket that
+   * does not listen. A wait takes its turn among the accepts.
+   *
+   * @param what `'read'`; a socket that listens is never writable, so that `'write'` would wait for ever
+   * @throws `ERR_INVALID_ARG_VALUE` for `'write'`
+   * @throws (rejects) `EBADF` if this is not open, `ECANCELED`
+   */
+  wait(what: 'read' | 'write', options?: SignalOption): Promise<void> {
+    if (checkOneOf(what, 'what', DIRECTIONS) === 'write') {
+      throw invalidValue('what', "must be 'read': a socket that listens is never writable", what);
+    }
+    const signal = signalOf(options);
+    const session = this.#session;
+    if (session === undefined) return Promise.reject(systemError('poll', -EBADF));
+    const target = { fd: session.fd, name: this.localPath };
+    return session.accepts.run(new WaitForReading(target, () => false), signal);
   }
 
   /**

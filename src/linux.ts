@@ -56,6 +56,7 @@ export const POLLOUT = 0x4;
 export const POLLNVAL = 0x20;
 
 export const FIONREAD = 0x541b;
+export const SIOCOUTQ = 0x5411;
 export const F_GETFD = 1;
 export const F_SETFD = 2;
 export const FD_CLOEXEC = 1;

@@ -66,6 +66,7 @@ import {
 } from './receiving';
 import { Send, SendMany, SendWithFds } from './sending';
 import { rejection } from './turn';
+import { DIRECTIONS, WaitForReading, WaitForWriting } from './waiting';
 import { readableOf, writableOf } from './web-streams';
 
 /** What belongs to a socket from when it is opened until it is closed. */
@@ -77,6 +78,8 @@ class Session extends Connection {
   remotePath: string | Buffer | undefined;
   /** Where an acceptor counts how many are open. */
   place: Place | undefined;
+  /** Whether `shutdown` has ended sending: poll(2) does not say so. */
+  sendsAreOver = false;
   #sends: OperationQueue | undefined;
 
   constructor(
@@ -313,8 +316,31 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
     if (how !== SHUT_RD) session.sends.flush();
     const result = os.shutdown(session.fd, how);
     if (result < 0) throw systemError('shutdown', result, session.name);
+    if (how !== SHUT_RD) session.sendsAreOver = true;
     session.receives.proceed();
     session.sends.proceed();
+  }
+
+  /**
+   * Waits until there is something to receive, or room to send, and does neither: poll(2). The end of file and errors
+   * count, too: the operation would not have to wait. A wait takes its turn among the receives or the sends.
+   *
+   * `'read'`: a message is there, or the end of file, or an error; a message that was kept because it was too long
+   * counts. `'write'`: the kernel has room for a message of any length that it sends at all, or the send would fail.
+   * Without a peer a socket counts as ready, since the operation would fail at once.
+   *
+   * @throws (rejects) `EBADF` if the socket is not open, `ECANCELED`
+   */
+  wait(what: 'read' | 'write', options?: SignalOption): Promise<void> {
+    checkOneOf(what, 'what', DIRECTIONS);
+    const signal = signalOf(options);
+    const session = this.#session;
+    if (session === undefined) return this.#closed('poll');
+    if (what === 'read') {
+      const { receiver } = session;
+      return session.receives.run(new WaitForReading(session, () => receiver.holdsMessage), signal);
+    }
+    return session.sends.run(new WaitForWriting(session, () => session.sendsAreOver), signal);
   }
 
   /**

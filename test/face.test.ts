@@ -34,9 +34,10 @@ test('everything in Emilua’s table is there', () => {
   const socket = imported.SeqpacketSocket.prototype;
   const names = ['open', 'bind', 'connect', 'disconnect', 'assign', 'release', 'close', 'cancel', 'shutdown'];
   names.push('receive', 'send', 'receiveWithFds', 'sendWithFds', 'setOption', 'getOption', 'ioControl');
-  names.push('isOpen', 'localPath', 'remotePath');
+  names.push('isOpen', 'localPath', 'remotePath', 'wait');
   for (const name of names) assert.ok(name in socket, name);
   const acceptor = imported.SeqpacketAcceptor.prototype;
   const others = ['open', 'bind', 'listen', 'accept', 'close', 'cancel', 'assign', 'release', 'setOption'];
-  for (const name of [...others, 'getOption', 'isOpen', 'localPath']) assert.ok(name in acceptor, name);
+  for (const name of [...others, 'getOption', 'isOpen', 'localPath', 'wait'])
+    assert.ok(name in acceptor, name);
 });
