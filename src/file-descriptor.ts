@@ -1,8 +1,9 @@
 import type { Server, Socket } from 'node:net';
-import { checkInteger } from './arguments';
+import { checkBoolean, checkInteger } from './arguments';
 import { closeWithOwner, OwnedDescriptor } from './descriptor';
+import { type FileType, fileTypeOf, isSocketOf, type SocketFamily, type SocketType } from './descriptor-kind';
 import { invalidType, systemError } from './errors';
-import { F_GETFD } from './linux';
+import { F_GETFD, F_GETFL, F_SETFL, O_NONBLOCK } from './linux';
 import { os } from './os';
 import { mayBeTracked, TrackedDescriptor } from './thread-tracking';
 
@@ -72,6 +73,45 @@ export class FileDescriptor implements Disposable {
   }
 
   /**
+   * What kind of file it is (fstat(2)).
+   *
+   * @throws `EBADF` once closed or detached
+   */
+  get type(): FileType {
+    return fileTypeOf(this.fd);
+  }
+
+  /**
+   * Whether reading and writing fail with `EAGAIN` rather than wait (O_NONBLOCK in fcntl(2)). It belongs to what is
+   * open, not to the descriptor: setting it changes it for all duplicates, also in other processes.
+   *
+   * @throws `EBADF` once closed or detached
+   */
+  get nonBlocking(): boolean {
+    return (this.#statusFlags() & O_NONBLOCK) !== 0;
+  }
+
+  set nonBlocking(value: boolean) {
+    checkBoolean(value, 'nonBlocking');
+    const flags = this.#statusFlags();
+    const result = os.fcntl(this.fd, F_SETFL, value ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
+    if (result < 0) throw systemError('fcntl', result);
+  }
+
+  /**
+   * Whether it is a socket, of that family and of that type where they are given (SO_DOMAIN and SO_TYPE in socket(7)).
+   *
+   * ```ts
+   * if (fd.isSocket('unix', 'seqpacket')) socket = new SeqpacketSocket(fd);
+   * ```
+   *
+   * @throws `EBADF` once closed or detached
+   */
+  isSocket(family?: SocketFamily, type?: SocketType): boolean {
+    return isSocketOf(this.fd, family, type);
+  }
+
+  /**
    * A duplicate, close-on-exec, with an owner of its own.
    *
    * @throws `EBADF`, `EMFILE`: dup(2)
@@ -104,6 +144,12 @@ export class FileDescriptor implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #statusFlags(): number {
+    const flags = os.fcntl(this.fd, F_GETFL, 0);
+    if (flags < 0) throw systemError('fcntl', flags);
+    return flags;
   }
 }
 

@@ -11,6 +11,7 @@ export type { Buffers, Data, DataPart, MessageOptions, SignalOption } from './ar
 export { pairForChild } from './child-process';
 export { type ConnectOptions, connect, type PairOptions, pair } from './connect';
 export type { Counters } from './connection';
+export type { FileType, SocketFamily, SocketType } from './descriptor-kind';
 export type { AbortError, SeqpacketError } from './errors';
 export { type FdSource, FileDescriptor } from './file-descriptor';
 export { type ListenOptions, listen } from './listen';

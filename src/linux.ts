@@ -5,6 +5,10 @@
 import { constants } from 'node:os';
 
 export const AF_UNIX = 1;
+export const AF_INET = 2;
+export const AF_INET6 = 10;
+export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
 export const SOCK_SEQPACKET = 5;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
@@ -69,5 +73,6 @@ export const O_PATH = 0o10000000;
 
 export const { EAGAIN, EALREADY, EADDRINUSE, EBADF, ECANCELED, ECONNABORTED, ECONNRESET, ECONNREFUSED } =
   constants.errno;
-export const { EEXIST, EINVAL, EISCONN, EMSGSIZE, ENODATA, ENOMEM, ENOTCONN, EPROTOTYPE } = constants.errno;
+export const { EEXIST, EINVAL, EISCONN, EMSGSIZE, ENODATA, ENOMEM, ENOTCONN, ENOTSOCK, EPROTOTYPE } =
+  constants.errno;
 export const ERANGE = constants.errno.ERANGE;

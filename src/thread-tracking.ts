@@ -3,24 +3,21 @@
  * (`trackUnmanagedFds` in node:worker_threads). What is closed past that list is closed once more at the end of the
  * worker, when the number may be that of another thread's file.
  */
-import { closeSync, fstatSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
 import { OwnedDescriptor } from './descriptor';
+import { type FileType, fileTypeOf } from './descriptor-kind';
 import { systemError } from './errors';
 
 /** Bun and Deno keep no such list. */
 const KEEPS_LIST = !isMainThread && !('bun' in process.versions) && !('Deno' in globalThis);
 
+/** Neither sockets nor what has no type, as pidfds, come from open(2). */
+const NEVER_TRACKED: readonly FileType[] = ['socket', 'unknown'];
+
 /** Whether the number of an open descriptor may be in the list: there is no way to ask. */
 export function mayBeTracked(fd: number): boolean {
-  if (!KEEPS_LIST) return false;
-  const stat = fstatSync(fd);
-  // Neither sockets nor what has no type, as pidfds, come from open(2).
-  return stat.isFile() || stat.isDirectory() || stat.isFIFO() || isDevice(stat);
-}
-
-function isDevice(stat: { isCharacterDevice(): boolean; isBlockDevice(): boolean }): boolean {
-  return stat.isCharacterDevice() || stat.isBlockDevice();
+  return KEEPS_LIST && !NEVER_TRACKED.includes(fileTypeOf(fd));
 }
 
 /** A descriptor that is left to Node.js to close: `node:fs` when its owner does, or else the end of the worker. */
