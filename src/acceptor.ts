@@ -1,3 +1,4 @@
+import { type InspectOptions, inspect } from 'node:util';
 import { AcceptIterator } from './accept-iterator';
 import { type Address, bindTo } from './address';
 import type { Credentials } from './ancillary-data';
@@ -8,7 +9,8 @@ import { onAccept, onRefuse, publishLater } from './diagnostics';
 import { checkSeqpacket, Endpoint } from './endpoint';
 import { invalidValue, systemError } from './errors';
 import type { FileDescriptor } from './file-descriptor';
-import { EAGAIN, EBADF, ECONNABORTED, SOCKET_FLAGS } from './linux';
+import { inspected } from './inspection';
+import { EAGAIN, ECONNABORTED, SOCKET_FLAGS } from './linux';
 import { type Attempt, OperationQueue, READABLE, WOULD_BLOCK } from './operations';
 import { DEBUG, getOption, type Option, PASS_CREDENTIALS, peerCredentials, setOption } from './options';
 import { os } from './os';
@@ -223,7 +225,7 @@ export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<Seqpack
   accept(options?: SignalOption): Promise<SeqpacketSocket> {
     const signal = signalOf(options);
     const session = this.#session;
-    if (session === undefined) return rejection(systemError('accept4', -EBADF));
+    if (session === undefined) return rejection(this.notOpen('accept4'));
     return session.accepts.run(session.acceptance, signal);
   }
 
@@ -241,7 +243,7 @@ export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<Seqpack
     }
     const signal = signalOf(options);
     const session = this.#session;
-    if (session === undefined) return Promise.reject(systemError('poll', -EBADF));
+    if (session === undefined) return rejection(this.notOpen('poll'));
     const target = { fd: session.fd, name: this.localPath };
     return session.accepts.run(new WaitForReading(target, () => false), signal);
   }
@@ -303,6 +305,18 @@ export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<Seqpack
   }
 
   /** @internal */
+  [inspect.custom](depth: number, options: InspectOptions): string {
+    const session = this.#session;
+    const properties: Record<string, () => unknown> = { isOpen: () => this.isOpen };
+    if (session !== undefined) {
+      properties['fd'] = () => session.fd;
+      properties['localPath'] = () => this.localPath;
+      properties['counters'] = () => this.counters;
+    }
+    return inspected(this, properties, depth, options);
+  }
+
+  /** @internal */
   protected override opening(descriptor: PolledDescriptor): void {
     this.#session = {
       fd: descriptor.fd,
@@ -340,7 +354,7 @@ export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<Seqpack
   }
 
   #opened(syscall: string): Session {
-    if (this.#session === undefined) throw systemError(syscall, -EBADF);
+    if (this.#session === undefined) throw this.notOpen(syscall);
     return this.#session;
   }
 }

@@ -3,7 +3,7 @@ import { type Address, addressBuffer, bindTo, decodeAddress, parseAddress, type 
 import { closeWithOwner } from './descriptor';
 import { setCloseOnExec, setNonBlocking } from './descriptor-flags';
 import { onClose } from './diagnostics';
-import { invalidType, systemError } from './errors';
+import { invalidType, notOpen, type SeqpacketError, systemError } from './errors';
 import { FileDescriptor, received, takeOver } from './file-descriptor';
 import {
   AF_UNIX,
@@ -211,8 +211,13 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
    * @internal
    */
   protected opened(syscall: string, address?: Address): PolledDescriptor {
-    if (this.descriptor === undefined) throw systemError(syscall, -EBADF, address?.given);
+    if (this.descriptor === undefined) throw this.notOpen(syscall, address);
     return this.descriptor;
+  }
+
+  /** @internal */
+  protected notOpen(syscall: string, address?: Address): SeqpacketError {
+    return notOpen(syscall, this.#owned !== undefined, address?.given);
   }
 
   #own(fd: number): PolledDescriptor {

@@ -1,6 +1,7 @@
 /** The errors of the library, made as Node's own modules make theirs. */
 import { getSystemErrorMap, inspect } from 'node:util';
 import { fromCaller } from './caller';
+import { EBADF, EMSGSIZE } from './linux';
 
 /** What a failed system call rejects with or throws. */
 export interface SeqpacketError extends Error {
@@ -12,7 +13,7 @@ export interface SeqpacketError extends Error {
   syscall: string;
   /** The address of the socket, as it was given, where there is one. */
   address?: string | Buffer;
-  /** With `EMSGSIZE`: the length of the whole message, in bytes. */
+  /** With `EMSGSIZE`: the length of the whole message, in bytes, of one that was received or that was to be sent. */
   messageSize?: number;
 }
 
@@ -34,17 +35,39 @@ function describe(errno: number): [code: string, description: string] {
 /** libuv's number for end of file (uv.h). */
 const UV_EOF = -4095;
 
-/** @param errno the negative error number */
-export function systemError(syscall: string, errno: number, address?: string | Buffer): SeqpacketError {
+/**
+ * @param errno the negative error number
+ * @param detail what is known beyond the error number
+ */
+export function systemError(
+  syscall: string,
+  errno: number,
+  address?: string | Buffer,
+  detail?: string,
+): SeqpacketError {
   const [code, description] = describe(errno);
   const named = address === undefined || address.length === 0 ? undefined : address;
   const where = named === undefined ? '' : ` ${printable(named)}`;
-  const error = fromCaller(() => new Error(`${syscall} ${code}: ${description}${where}`)) as SeqpacketError;
+  const more = detail === undefined ? '' : `, ${detail}`;
+  const error = fromCaller(
+    () => new Error(`${syscall} ${code}: ${description}${more}${where}`),
+  ) as SeqpacketError;
   error.errno = errno;
   error.code = code;
   error.syscall = syscall;
   if (named !== undefined) error.address = named;
   return error;
+}
+
+/** What a socket says that has no descriptor, as the kernel would say it. */
+export function notOpen(syscall: string, wasOpen: boolean, address?: string | Buffer): SeqpacketError {
+  return systemError(syscall, -EBADF, address, wasOpen ? 'the socket is closed' : 'the socket is not open');
+}
+
+/** A message was longer than the send buffer allows, in bytes. */
+export function tooLongToSend(messageSize: number, sendBufferSize: number, address?: string | Buffer) {
+  const detail = `${messageSize} bytes with a sendBufferSize of ${sendBufferSize}`;
+  return Object.assign(systemError('sendmsg', -EMSGSIZE, address, detail), { messageSize });
 }
 
 /** recvmsg(2) found the end: the peer sends no more, and all that it sent was received. */

@@ -1,8 +1,11 @@
+import { readlinkSync } from 'node:fs';
 import type { Server, Socket } from 'node:net';
+import { type InspectOptions, inspect } from 'node:util';
 import { checkBoolean, checkInteger } from './arguments';
 import { closeWithOwner, OwnedDescriptor } from './descriptor';
 import { type FileType, fileTypeOf, isSocketOf, type SocketFamily, type SocketType } from './descriptor-kind';
 import { invalidType, systemError } from './errors';
+import { inspected } from './inspection';
 import { F_GETFD, F_GETFL, F_SETFL, O_NONBLOCK } from './linux';
 import { os } from './os';
 import { mayBeTracked, TrackedDescriptor } from './thread-tracking';
@@ -62,8 +65,9 @@ export class FileDescriptor implements Disposable {
    * @throws `EBADF`, `EMFILE`: dup(2)
    */
   static dup(source: FdSource): FileDescriptor {
-    const fd = os.dup(descriptorOf(source, 'source'));
-    if (fd < 0) throw systemError('dup', fd);
+    const number = descriptorOf(source, 'source');
+    const fd = os.dup(number);
+    if (fd < 0) throw systemError('dup', fd, undefined, number === -1 ? 'the source is closed' : undefined);
     return received(fd);
   }
 
@@ -144,6 +148,16 @@ export class FileDescriptor implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** @internal */
+  [inspect.custom](depth: number, options: InspectOptions): string {
+    const properties: Record<string, () => unknown> = { fd: () => this.fd };
+    if (this.fd !== -1) {
+      properties['type'] = () => this.type;
+      properties['file'] = () => readlinkSync(`/proc/self/fd/${this.fd}`);
+    }
+    return inspected(this, properties, depth, options);
   }
 
   #statusFlags(): number {

@@ -1,6 +1,5 @@
 /** Iterating over messages: one receive for each step, so that whoever breaks out has lost nothing. */
-import { type SeqpacketError, systemError } from './errors';
-import { EBADF } from './linux';
+import { notOpen, type SeqpacketError } from './errors';
 import { type Attempt, NOT_DONE, type OperationQueue, WOULD_BLOCK } from './operations';
 import type { Receiver } from './receiving';
 import { rejection } from './turn';
@@ -31,7 +30,7 @@ export class MessageIterator<T> implements AsyncIterableIterator<T> {
     const source = this.source();
     if (source === undefined) {
       this.end();
-      return rejection(systemError('recvmsg', -EBADF));
+      return rejection(notOpen('recvmsg', true));
     }
     return source.receives.run(new IteratorStep(this, this.receive(source.receiver)), this.signal);
   }

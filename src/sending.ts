@@ -3,9 +3,10 @@ import { encodeDescriptors } from './ancillary-data';
 import { byteLength, type Parts } from './arguments';
 import { MAX_BATCH } from './batch';
 import type { Connection } from './connection';
-import { invalidState, systemError } from './errors';
-import { EAGAIN, EBADF, ECONNRESET, MSG_DONTWAIT, MSG_EOR, MSG_NOSIGNAL } from './linux';
+import { invalidState, systemError, tooLongToSend } from './errors';
+import { EAGAIN, EBADF, ECONNRESET, EMSGSIZE, MSG_DONTWAIT, MSG_EOR, MSG_NOSIGNAL, SO_SNDBUF } from './linux';
 import { type Attempt, NOT_DONE, WOULD_BLOCK } from './operations';
+import { getIntegerOption } from './options';
 import { os } from './os';
 import { spend } from './turn';
 
@@ -39,7 +40,7 @@ export class Send implements Attempt<number> {
   }
 
   failure(errno: number): Error {
-    return sendingFailure(this.connection, errno);
+    return sendingFailure(this.connection, errno, this.parts);
   }
 
   hold(): void {
@@ -154,7 +155,7 @@ export class SendMany implements Attempt<number> {
   }
 
   failure(errno: number): Error {
-    return this.#noting(sendingFailure(this.#connection, errno));
+    return this.#noting(sendingFailure(this.#connection, errno, this.#messages[this.#sent] ?? []));
   }
 
   aborted(error: Error): Error {
@@ -166,8 +167,11 @@ export class SendMany implements Attempt<number> {
   }
 }
 
-function sendingFailure(connection: Connection, errno: number): Error {
+function sendingFailure(connection: Connection, errno: number, parts: Parts): Error {
   if (errno === -ECONNRESET) connection.noteReset();
+  if (errno === -EMSGSIZE) {
+    return tooLongToSend(byteLength(parts), getIntegerOption(connection.fd, SO_SNDBUF), connection.name);
+  }
   return systemError('sendmsg', errno, connection.name);
 }
 

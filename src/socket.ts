@@ -1,3 +1,4 @@
+import { type InspectOptions, inspect } from 'node:util';
 import { addressBuffer, decodeAddress, parseAddress, type SocketPath, UNSPECIFIED_ADDRESS } from './address';
 import {
   type Buffers,
@@ -22,10 +23,10 @@ import { onConnect, publishLater } from './diagnostics';
 import { checkSeqpacket, Endpoint, isListening } from './endpoint';
 import { AbortError, invalidState, invalidType, outOfRange, systemError } from './errors';
 import { descriptorOf, type FdSource, type FileDescriptor } from './file-descriptor';
+import { inspected } from './inspection';
 import {
   AF_UNIX,
   EALREADY,
-  EBADF,
   EINVAL,
   ENOTCONN,
   FIONREAD,
@@ -43,6 +44,7 @@ import {
   type Option,
   PASS_CREDENTIALS,
   type PeerCredentials,
+  peerCredentials,
   RECEIVE_BUFFER_SIZE,
   REMOTE_CREDENTIALS,
   REMOTE_PIDFD,
@@ -368,8 +370,8 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    *
    * @param data a view of memory, an `ArrayBuffer`, a `SharedArrayBuffer`, or a string, which is sent as UTF-8; or an
    *   array of these, which is sent as one message
-   * @throws (rejects) `EPIPE` if the peer has closed or shut down receiving, `EMSGSIZE` if the message
-   *   is longer than the send buffer allows, `ECONNRESET`, `ENOTCONN`
+   * @throws (rejects) `EPIPE` if the peer has closed or shut down receiving, `EMSGSIZE` (with `messageSize`) if the
+   *   message is longer than the send buffer allows, `ECONNRESET`, `ENOTCONN`
    */
   send(data: Data, options?: MessageOptions): Promise<number> {
     const parts = partsToSend(data, 'data');
@@ -455,7 +457,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
     const signal = signalOf(options);
     const session = this.#session;
     if (session === undefined) {
-      return rejection(Object.assign(systemError('sendmsg', -EBADF), { messagesSent: 0 }));
+      return rejection(Object.assign(this.notOpen('sendmsg'), { messagesSent: 0 }));
     }
     return session.sends.run(new SendMany(session, parts), signal);
   }
@@ -579,6 +581,20 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   }
 
   /** @internal */
+  [inspect.custom](depth: number, options: InspectOptions): string {
+    const session = this.#session;
+    const properties: Record<string, () => unknown> = { isOpen: () => this.isOpen };
+    if (session !== undefined) {
+      properties['fd'] = () => session.fd;
+      properties['localPath'] = () => this.localPath;
+      properties['remotePath'] = () => this.remotePath;
+      properties['peer'] = () => peerCredentials(session.fd);
+      properties['counters'] = () => this.counters;
+    }
+    return inspected(this, properties, depth, options);
+  }
+
+  /** @internal */
   protected override opening(descriptor: PolledDescriptor): void {
     this.#session = new Session(this, descriptor);
   }
@@ -607,12 +623,12 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   }
 
   #opened(syscall: string): Session {
-    if (this.#session === undefined) throw systemError(syscall, -EBADF);
+    if (this.#session === undefined) throw this.notOpen(syscall);
     return this.#session;
   }
 
   #closed(syscall: string): Promise<never> {
-    return rejection(systemError(syscall, -EBADF));
+    return rejection(this.notOpen(syscall));
   }
 }
 

@@ -3,8 +3,7 @@
  * received before it is asked for and a write is done when the kernel has taken the message.
  */
 import { byteLength, type Data, partsToSend } from './arguments';
-import { type SeqpacketError, systemError } from './errors';
-import { EBADF } from './linux';
+import { notOpen, type SeqpacketError } from './errors';
 import type { Source } from './message-iterator';
 import { type Attempt, WOULD_BLOCK } from './operations';
 import { ReceiveData } from './receiving';
@@ -16,7 +15,7 @@ export function readableOf(source: () => Source | undefined): ReadableStream<Uin
     {
       async pull(controller) {
         try {
-          const { receives, receiver } = source() ?? notOpen();
+          const { receives, receiver } = source() ?? closed();
           await receives.run(new Enqueue(new ReceiveData(receiver), controller), cancelled.signal);
         } catch (error) {
           if (cancelled.signal.aborted) return;
@@ -30,8 +29,8 @@ export function readableOf(source: () => Source | undefined): ReadableStream<Uin
   );
 }
 
-function notOpen(): never {
-  throw systemError('recvmsg', -EBADF);
+function closed(): never {
+  throw notOpen('recvmsg', true);
 }
 
 /** Receives a message and hands it to a stream, in one: no message is taken for a stream that was cancelled. */

@@ -324,6 +324,6 @@ test('64 messages take one system call each way', { skip: missing('strace') }, (
 test('arguments are checked', () => {
   using ends = socketPair();
   assert.throws(() => ends.a.sendMany('text' as never), { code: 'ERR_INVALID_ARG_TYPE' });
-  assert.throws(() => ends.a.sendMany([Buffer.alloc(1), 'text' as never]), { code: 'ERR_INVALID_ARG_TYPE' });
+  assert.throws(() => ends.a.sendMany([Buffer.alloc(1), 5 as never]), { code: 'ERR_INVALID_ARG_TYPE' });
   assert.throws(() => ends.a.sendMany([], { signal: 1 as never }), { code: 'ERR_INVALID_ARG_TYPE' });
 });

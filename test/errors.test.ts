@@ -123,3 +123,71 @@ test('connecting without permission is EACCES', {
 test('adopting what is not open is EBADF', () => {
   assert.throws(() => FileDescriptor.adopt(99_999), { code: 'EBADF', syscall: 'fcntl' });
 });
+
+test('EBADF says whether the socket is closed or was never open', async () => {
+  const socket = new SeqpacketSocket();
+  const acceptor = new SeqpacketAcceptor();
+  const calls: [() => unknown, string][] = [
+    [() => socket.send('x'), 'sendmsg'],
+    [() => socket.sendMany(['x']), 'sendmsg'],
+    [() => socket.trySend('x'), 'sendmsg'],
+    [() => socket.receive(Buffer.alloc(1)), 'recvmsg'],
+    [() => socket.receiveMessage(), 'recvmsg'],
+    [() => socket.shutdown('send'), 'shutdown'],
+    [() => socket.getOption('debug'), 'getsockopt'],
+    [() => socket.bind(scratchPath()), 'bind'],
+    [() => socket.release(), 'release'],
+    [() => acceptor.accept(), 'accept4'],
+    [() => acceptor.listen(), 'listen'],
+  ];
+  const check = async (what: string) => {
+    for (const [call, syscall] of calls) {
+      const error = await (async () => call())().then(
+        () => assert.fail(String(call)),
+        (reason: SeqpacketError) => reason,
+      );
+      const { code, errno } = error;
+      assert.deepEqual(
+        [code, errno, error.syscall],
+        ['EBADF', -constants.errno.EBADF, syscall],
+        String(call),
+      );
+      assert.ok(
+        error.message.startsWith(`${syscall} EBADF: bad file descriptor, the socket is ${what}`),
+        error.message,
+      );
+    }
+  };
+  await check('not open');
+  socket.open();
+  acceptor.open();
+  socket.close();
+  acceptor.close();
+  await check('closed');
+  await assert.rejects(socket[Symbol.asyncIterator]().next(), /the socket is closed$/);
+});
+
+test('a duplicate of what is closed says that it is closed', () => {
+  const descriptor = FileDescriptor.dup(0);
+  descriptor.close();
+  assert.throws(() => descriptor.dup(), { message: 'dup EBADF: bad file descriptor, the source is closed' });
+});
+
+test('a message that is too long to be sent says how long it is, and what there is room for', async () => {
+  const [a, b] = SeqpacketSocket.pair();
+  const limit = a.getOption('sendBufferSize');
+  const long = Buffer.alloc(limit + 1);
+  const expected = {
+    message: `sendmsg EMSGSIZE: message too long, ${limit + 2} bytes with a sendBufferSize of ${limit}`,
+    code: 'EMSGSIZE',
+    errno: -constants.errno.EMSGSIZE,
+    syscall: 'sendmsg',
+    messageSize: limit + 2,
+  };
+  await assert.rejects(a.send([long, 'x']), expected);
+  await assert.rejects(a.sendWithFds([long, 'x'], [0]), expected);
+  assert.throws(() => a.trySend([long, 'x']), expected);
+  await assert.rejects(a.sendMany(['fits', [long, 'x']]), { ...expected, messagesSent: 1 });
+  a.close();
+  b.close();
+});
