@@ -105,9 +105,7 @@ export class FileDescriptor implements Disposable {
   /**
    * Whether it is a socket, of that family and of that type where they are given (SO_DOMAIN and SO_TYPE in socket(7)).
    *
-   * ```ts
-   * if (fd.isSocket('unix', 'seqpacket')) socket = new SeqpacketSocket(fd);
-   * ```
+   * `isSocket('unix', 'seqpacket')` is what `new SeqpacketSocket(descriptor)` demands.
    *
    * @throws `EBADF` once closed or detached
    */

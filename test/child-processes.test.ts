@@ -38,6 +38,18 @@ while True:
   assert.equal(openDescriptors().size, before);
 });
 
+test('empty messages of a child are told from its end', withPython, async () => {
+  const [socket, theirs] = pairForChild({ emptyMessages: 'deliver' });
+  const script = "import socket; s = socket.socket(fileno=3); s.send(b'one'); s.send(b''); s.send(b'two')";
+  const child = spawn('python3', ['-c', script], { stdio: ['ignore', 'inherit', 'inherit', theirs.fd] });
+  theirs.close();
+  const received: string[] = [];
+  for await (const message of socket) received.push(String(message));
+  assert.deepEqual(received, ['one', '', 'two']);
+  socket.close();
+  if (child.exitCode === null) await once(child, 'exit');
+});
+
 test('a Node.js child adopts its end', async () => {
   const [socket, theirs] = pairForChild();
   const script = `

@@ -6,7 +6,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, it, type TestContext, test } from 'node:test';
-import { connect, type SeqpacketSocket } from 'seqpacket';
+import { connect, listen, type SeqpacketSocket } from 'seqpacket';
 import { startConmon } from './support/conmon.js';
 import { cookbook, Page, type Program, withGo, withPython } from './support/documentation.js';
 import { missing } from './support/programs.js';
@@ -73,6 +73,37 @@ describe('a privileged helper', TIMEOUT, () => {
     assert.notEqual(spawnSync('cat', [`${vault}/secret.txt`], { uid: nobody, gid: nobody }).status, 0);
     const output = await recipe.run(t, 'client.mjs', ['secret'], { uid: nobody, gid: nobody });
     assert.equal(output, 'under the oak');
+  });
+});
+
+describe('a reconnecting client', TIMEOUT, () => {
+  const recipe = page('reconnecting');
+
+  it('waits for its server, and finds the next one', async (t) => {
+    recipe.uses('updates.mjs');
+    const watch = recipe.start(t, 'watch.mjs');
+    for (const end of ['SIGKILL', 'SIGTERM'] as const) {
+      const server = recipe.start(t, 'server.mjs');
+      await watch.until(() => watch.printed.includes(`wind 2 from ${server.child.pid}\n`));
+      server.child.kill(end);
+      await server.output.catch(() => undefined);
+    }
+    watch.child.kill('SIGINT');
+    const lines = (await watch.output).trim().split('\n');
+    assert.equal(new Set(lines).size, lines.length);
+  });
+
+  it('does not hammer at a server that refuses it', async (t) => {
+    const acceptor = listen(recipe.here('/tmp/weather.socket'), { allow: {} });
+    const accepted = acceptor.accept().catch(() => undefined);
+    const watch = recipe.start(t, 'watch.mjs');
+    while (acceptor.counters.refused === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    assert.ok(acceptor.counters.refused <= 20, `${acceptor.counters.refused} connections`);
+    watch.child.kill('SIGINT');
+    await watch.output;
+    acceptor.close();
+    await accepted;
   });
 });
 

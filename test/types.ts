@@ -1,11 +1,13 @@
 /** Not run: the compiler checks that the types of the face are what they should be. */
 import type { Socket } from 'node:net';
 import {
+  type AcceptorCounters,
   type ActivatedSocket,
   activated,
   connect,
   type Data,
   type FileDescriptor,
+  type FileType,
   listen,
   type Message,
   type PeerCredentials,
@@ -28,7 +30,12 @@ export async function types(socket: SeqpacketSocket, acceptor: SeqpacketAcceptor
   is<SeqpacketAcceptor>()(listen('/path', { allow: { uids: [1], gids: [2] } }), true);
   is<[SeqpacketSocket, SeqpacketSocket]>()(pair({ emptyMessages: 'eof' }), true);
   is<[SeqpacketSocket, FileDescriptor]>()(pairForChild(), true);
+  is<[SeqpacketSocket, FileDescriptor]>()(pairForChild({ emptyMessages: 'deliver' }), true);
   is<ActivatedSocket[]>()(activated(), true);
+  is<void>()(await socket.wait('read', { signal }), true);
+  is<void>()(await acceptor.wait('read'), true);
+  is<AcceptorCounters>()(acceptor.counters, true);
+  is<SeqpacketAcceptor>()(listen('/path', { maxConnections: 5 }), true);
 
   is<number>()(await socket.receive(new Uint8Array(1), { flags: 2, signal }), true);
   is<number>()(await socket.receive([Buffer.alloc(1), new DataView(new ArrayBuffer(1))]), true);
@@ -82,6 +89,11 @@ export async function types(socket: SeqpacketSocket, acceptor: SeqpacketAcceptor
   socket.descriptor;
   // @ts-expect-error neither are these
   socket.begin(3);
+
+  const descriptor = socket.release();
+  is<FileType>()(descriptor.type, true);
+  is<boolean>()(descriptor.isSocket('unix', 'seqpacket'), true);
+  descriptor.nonBlocking = false;
 
   using first = socket;
   await using second = acceptor;

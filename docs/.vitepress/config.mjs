@@ -20,6 +20,7 @@ const COOKBOOK = [
   { text: 'A privileged helper', link: '/cookbook/privileged-helper' },
   { text: 'Large data', link: '/cookbook/large-data' },
   { text: 'Attach to a container', link: '/cookbook/containers' },
+  { text: 'A reconnecting client', link: '/cookbook/reconnecting' },
   { text: 'A connection made by netcat', link: '/cookbook/netcat' },
   { text: 'JSON requests, answers by pipe', link: '/cookbook/json-and-pipes' },
   { text: 'A peer in Python', link: '/cookbook/python' },
