@@ -1151,8 +1151,10 @@ command(
 
 /** Arguments that are wrong: thrown at once, whatever the state, and nothing happens. */
 const WRONG: readonly [code: string, call: (real: SeqpacketSocket, fd: number) => unknown][] = [
-  ['ERR_INVALID_ARG_TYPE', (real) => real.send('text' as never)],
+  ['ERR_INVALID_ARG_TYPE', (real) => real.send(5 as never)],
   ['ERR_INVALID_ARG_TYPE', (real) => real.receive([Buffer.alloc(1), 1] as never)],
+  ['ERR_INVALID_ARG_VALUE', (real) => real.receive(Array(2).fill(Buffer.alloc(1)))],
+  ['ERR_INVALID_ARG_VALUE', (real) => real.wait('all' as never)],
   ['ERR_INVALID_ARG_TYPE', (real) => real.sendWithFds(Buffer.alloc(1), ['0'] as never)],
   ['ERR_INVALID_ARG_TYPE', (real) => real.receive(Buffer.alloc(1), { signal: 'now' } as never)],
   ['ERR_INVALID_ARG_TYPE', (real) => real.assign(0 as never)],

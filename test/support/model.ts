@@ -693,7 +693,7 @@ export abstract class Sending extends Operation {
     }
     if (kernel.state !== 'connected') return 'ENOTCONN';
     if (message.files.includes(NOT_OPEN)) return 'EBADF';
-    if (data.length > kernel.sendBuffer - 32) return 'EMSGSIZE';
+    if (data.length > kernel.sendBuffer - 32) return `EMSGSIZE ${data.length}`;
     if (kernel.sendsNoMore) return 'EPIPE';
     const { hasRoom } = kernel;
     if (hasRoom === false || (hasRoom === undefined && isSaid('sendmsg EAGAIN'))) return undefined;
