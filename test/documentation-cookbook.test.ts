@@ -2,13 +2,22 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, it, type TestContext, test } from 'node:test';
-import { connect, listen, type SeqpacketSocket } from 'seqpacket';
+import { connect, listen, pair, type SeqpacketSocket } from 'seqpacket';
 import { startConmon } from './support/conmon.js';
-import { cookbook, Page, type Program, withGo, withPython } from './support/documentation.js';
+import { cookbook, descriptorsOf, Page, type Program, withGo, withPython } from './support/documentation.js';
 import { missing } from './support/programs.js';
 
 const pages = cookbook.map((document) => new Page(document));
@@ -211,6 +220,86 @@ function makeImage(directory: string): void {
   writeFileSync(`${directory}/index.json`, JSON.stringify({ schemaVersion: 2, manifests: [manifest] }));
   writeFileSync(`${directory}/oci-layout`, '{"imageLayoutVersion":"1.0.0"}');
 }
+
+describe('requests with ids', TIMEOUT, () => {
+  const recipe = page('requests');
+  const silent = AbortSignal.timeout(60_000);
+
+  it('by JSON-RPC: timeouts, cancelling, callbacks, progress, descriptors', async (t) => {
+    recipe.uses('transport.mjs');
+    const server = await recipe.serve(t, 'server.mjs', '/tmp/requests.socket');
+    const before = descriptorsOf(server);
+    const output = await recipe.run(t, 'client.mjs');
+    assert.equal(output, '3\nHello Ada\nTimeoutError\ntrue\nhostname true\n');
+    await server.until(() => /^cancelled at \d+\n$/.test(server.printed));
+    await server.until(() => descriptorsOf(server) === before);
+    assert.equal(server.said, '');
+  });
+
+  it('by JSON-RPC: an invalid message ends its own connection only, and leaks no descriptor', async (t) => {
+    const server = await recipe.serve(t, 'server.mjs', '/tmp/requests.socket');
+    const before = descriptorsOf(server);
+    const file = openSync('/etc/hostname', 'r');
+    t.after(() => closeSync(file));
+    for (const text of ['no JSON', '{"$fd":1}', '{"params":{"$fd":"0"},"$fd":7}']) {
+      using socket = await connect(recipe.here('/tmp/requests.socket'));
+      await socket.sendWithFds(Buffer.from(text), [file]);
+      await assert.rejects(socket.receiveMessage({ signal: silent }), { code: 'EOF' });
+    }
+    await server.until(() => descriptorsOf(server) === before);
+    assert.match(await recipe.run(t, 'client.mjs'), /^3\n/);
+    assert.equal(server.said.split('\n').length, 4, server.said);
+  });
+
+  it('by JSON-RPC: requests that wait are rejected when the server is killed', async (t) => {
+    const { jsonRpc } = await import(recipe.uses('transport.mjs'));
+    const server = await recipe.serve(t, 'server.mjs', '/tmp/requests.socket');
+    const connection = jsonRpc(await connect(recipe.here('/tmp/requests.socket')));
+    connection.listen();
+    const request = connection.sendRequest('count', { to: 1_000_000 });
+    const notified = new Promise((resolve) => connection.onNotification('progress', resolve));
+    await notified;
+    server.child.kill('SIGKILL');
+    await assert.rejects(request, /disposed/);
+  });
+
+  it('by hand: timeouts, cancelling, callbacks', async (t) => {
+    recipe.uses('peer.mjs');
+    const server = await recipe.serve(t, 'peer-server.mjs', '/tmp/peers.socket');
+    const before = descriptorsOf(server);
+    const output = await recipe.run(t, 'peer-client.mjs');
+    assert.equal(output, 'Hello Ada\n3\nTimeoutError\nNo method nothing\nECANCELED\n');
+    await server.until(() => descriptorsOf(server) === before);
+    assert.equal(server.said, '');
+  });
+
+  it('by hand: a late answer is no answer to another request', async (t) => {
+    const { createPeer } = await import(recipe.uses('peer.mjs'));
+    const [left, right] = pair();
+    t.after(() => left.close());
+    const peer = createPeer(right);
+    const end = peer.run();
+    const late = peer.call('first', [], AbortSignal.timeout(20));
+    await assert.rejects(late, { name: 'TimeoutError' });
+    const next = peer.call('second', []);
+    const received: { id?: number; method?: string; cancel?: number }[] = [];
+    while (received.length < 3) received.push(JSON.parse(String((await left.receiveMessage()).data)));
+    const [first, cancel, second] = received;
+    assert.equal(cancel?.cancel, first?.id);
+    await left.send(Buffer.from(JSON.stringify({ id: first?.id, result: 'late' })));
+    await left.send(Buffer.from(JSON.stringify({ id: second?.id, result: 'in time' })));
+    assert.equal(await next, 'in time');
+    const lost = peer.call('third', []);
+    left.close();
+    await assert.rejects(lost, /The connection is closed/);
+    await assert.rejects(end, { code: 'ECONNRESET' });
+  });
+
+  it('by hand: the peer is about fifty lines', () => {
+    const { text } = recipe.blocks.find(({ file }) => file === 'peer.mjs')!;
+    assert.ok(text.trim().split('\n').length <= 58);
+  });
+});
 
 test('a peer in Python', { ...TIMEOUT, ...withPython }, async (t) => {
   const recipe = page('python');

@@ -1,10 +1,10 @@
 /** The programs of README, of the guide and of "Coming from" run as they stand there, and print what it says. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, it, type TestContext, test } from 'node:test';
-import { connect } from 'seqpacket';
-import { guide, Page, type Program, withGo, withPython } from './support/documentation.js';
+import { connect, listen, type SeqpacketAcceptor } from 'seqpacket';
+import { descriptorsOf, guide, Page, type Program, withGo, withPython } from './support/documentation.js';
 import { missing } from './support/programs.js';
 
 const pages = new Map(guide.map((document) => [document, new Page(document)]));
@@ -17,6 +17,29 @@ function page(name: string): Page {
 
 const TIMEOUT = { timeout: 30_000 };
 
+/** A client that disconnects without having received its answer makes the server's send fail. */
+async function closesWhatClientsLeave(
+  t: TestContext,
+  of: Page,
+  file: string,
+  path: string,
+  question: string,
+): Promise<void> {
+  const server = await of.serve(t, file, path);
+  const before = descriptorsOf(server);
+  for (let client = 0; client < 100; client++) {
+    using socket = await connect(of.here(path));
+    await socket.sendMany([question, question, question].map((each) => Buffer.from(each)));
+  }
+  const end = Date.now() + 5000;
+  while (descriptorsOf(server) > before && Date.now() < end) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  assert.equal(descriptorsOf(server), before);
+  assert.doesNotMatch(server.said, /COLLECTED/);
+  await server.stop();
+}
+
 describe('README', TIMEOUT, () => {
   const readme = page('README.md');
 
@@ -26,6 +49,9 @@ describe('README', TIMEOUT, () => {
     assert.ok(lines('server.mjs') <= 10);
     assert.ok(lines('client.mjs') <= 5);
   });
+
+  it('the server closes the connections of clients that leave early', (t) =>
+    closesWhatClientsLeave(t, readme, 'server.mjs', '/tmp/greeter.socket', 'Ada'));
 
   function lines(name: string): number {
     const { text } = readme.blocks.find(({ file }) => file === name)!;
@@ -40,10 +66,14 @@ describe('a first server and client', TIMEOUT, () => {
     const server = await first.serve(t, 'server.mjs', '/tmp/sums.socket');
     assert.equal(await first.run(t, 'client.mjs'), '6\n');
     assert.equal(await first.run(t, 'several.mjs'), '[ 3, 7, 11 ]\n');
-    assert.equal(await first.run(t, 'patience.mjs'), 'ABORT_ERR TimeoutError\n');
+    assert.equal(await first.run(t, 'timeout.mjs'), '3\n7\n');
+    assert.equal(await first.run(t, 'client.ts'), '6\n');
     await server.stop();
     assert.equal(existsSync(first.here('/tmp/sums.socket')), false);
   });
+
+  it('the server closes the connections of clients that leave early', (t) =>
+    closesWhatClientsLeave(t, first, 'server.mjs', '/tmp/sums.socket', '[1, 2]'));
 
   it('one bad client does not end the server', async (t) => {
     const path = first.here('/tmp/sums.socket');
@@ -54,6 +84,39 @@ describe('a first server and client', TIMEOUT, () => {
     assert.equal(await first.run(t, 'client.mjs'), '6\n');
     await server.until(() => server.said.includes('SyntaxError'));
     await server.stop();
+  });
+
+  it('an answer that comes too late is no answer to the next request', async (t) => {
+    using acceptor = listen(first.here('/tmp/sums.socket'));
+    const client = first.start(t, 'timeout.mjs');
+    using slow = await acceptor.accept();
+    await slow.receiveMessage();
+    await client.until(() => client.printed === 'ABORT_ERR TimeoutError\n');
+    await slow.send(Buffer.from('3')).catch(() => {});
+    const requested = slow.receiveMessage().then(
+      () => slow.send(Buffer.from('7')),
+      () => answerWith(acceptor, '7'),
+    );
+    assert.equal(await client.output, 'ABORT_ERR TimeoutError\n7\n');
+    await requested;
+  });
+
+  async function answerWith(acceptor: SeqpacketAcceptor, answer: string): Promise<void> {
+    using socket = await acceptor.accept();
+    await socket.receiveMessage();
+    await socket.send(Buffer.from(answer));
+    await socket.receiveMessage().catch(() => {});
+  }
+
+  it('a request that could not be sent leaves nothing behind that could end the process', async (t) => {
+    const { text } = first.blocks.find(({ file }) => file === 'several.mjs')!;
+    const program = text
+      .replace(/^console\.log.*$/m, 'await sum(1).catch((error) => console.log(error.code));')
+      .replace('socket.close();', "setTimeout(() => console.log('still alive'), 50);");
+    writeFileSync(`${first.directory}/unsent.mjs`, first.here(program));
+    using acceptor = listen(first.here('/tmp/sums.socket'));
+    acceptor.accept().then((socket) => socket.close());
+    assert.equal(await first.run(t, 'unsent.mjs'), 'EPIPE\nstill alive\n');
   });
 });
 
@@ -80,9 +143,11 @@ const OUTPUTS: Record<string, Record<string, string | RegExp>> = {
     'too-long.mjs': 'EMSGSIZE 5000\n5000\n5000\n',
     'empty.mjs': '0\nEOF\n',
     'giving-up.mjs': 'ABORT_ERR – not needed any more\nECANCELED\nstill there\n',
+    'codes.ts': 'ENOENT connect true\n',
     'watching.mjs': /^failed: connect ENOENT: no such file or directory .*nobody\.socket\n$/,
   },
   'docs/guide/streams.md': {
+    'socket-into-file.mjs': 'one\ntwo\nthree\n\n',
     'pipeline.mjs': 'ONE\nTWO\nTHREE\n',
     'file-as-messages.mjs': '1000000\n',
   },
@@ -198,6 +263,16 @@ test('migrating from node:net: before and after do the same', TIMEOUT, async (t)
     assert.equal(await net.run(t, `${name}-client.mjs`), 'green\n');
   }
 });
+
+test('migrating from node:net: the server closes the connections of clients that leave early', TIMEOUT, (t) =>
+  closesWhatClientsLeave(
+    t,
+    page('docs/coming-from/node-net.md'),
+    'seqpacket-server.mjs',
+    '/tmp/values.socket',
+    '["colour"]',
+  ),
+);
 
 test('every program of these pages was run', { skip: withPython.skip || withGo.skip }, () => {
   const left = [...pages.values()].flatMap(({ document, notRun }) =>

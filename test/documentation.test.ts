@@ -1,7 +1,15 @@
 /** No code in README and docs is untested, and no link in them leads nowhere. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { posix } from 'node:path';
 import { test } from 'node:test';
 import {
@@ -54,6 +62,29 @@ test('every block of code is tested, or says why it cannot be', () => {
     [],
     'there is no such block any more',
   );
+});
+
+test('the types of every block in TypeScript are right', () => {
+  const directory = `${root}build/documentation/types`;
+  rmSync(directory, { recursive: true, force: true });
+  const programs = blocks.filter(({ language }) => language === 'ts');
+  assert.ok(programs.length > 1);
+  for (const { document, file, text } of programs) {
+    const folder = `${directory}/${document.replace(/\.md$/, '')}`;
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(`${folder}/${file}`, text);
+  }
+  const compilerOptions = {
+    ...{ noEmit: true, strict: true, noUncheckedIndexedAccess: true, exactOptionalPropertyTypes: true },
+    ...{ module: 'nodenext', target: 'es2022', lib: ['es2023', 'esnext.disposable'], types: ['node'] },
+  };
+  writeFileSync(`${directory}/package.json`, '{ "name": "programs-of-the-documentation", "type": "module" }');
+  mkdirSync(`${directory}/node_modules`);
+  symlinkSync(root, `${directory}/node_modules/seqpacket`);
+  writeFileSync(`${directory}/tsconfig.json`, JSON.stringify({ compilerOptions, include: ['**/*.ts'] }));
+  const tsc = `${root}node_modules/typescript/bin/tsc`;
+  const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', directory], { encoding: 'utf8' });
+  assert.equal(status, 0, stdout);
 });
 
 /** What the examples in docstrings take for granted. */

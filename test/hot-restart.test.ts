@@ -135,7 +135,9 @@ test('the HTTP server of the guide is replaced four times under keep-alive load;
   await current.stop();
 });
 
-test('a successor that fails before it listens leaves the server as it was', { timeout: 30_000 }, async (t) => {
+test('a successor that fails before it listens leaves the server as it was', {
+  timeout: 30_000,
+}, async (t) => {
   const control = guide.here('/tmp/restart.socket');
   const server = guide.start(t, 'server.mjs', ['first']);
   await server.until(() => server.printed !== '');

@@ -23,6 +23,7 @@ const COOKBOOK = [
   { text: 'A reconnecting client', link: '/cookbook/reconnecting' },
   { text: 'A connection made by netcat', link: '/cookbook/netcat' },
   { text: 'JSON requests, answers by pipe', link: '/cookbook/json-and-pipes' },
+  { text: 'Requests with ids', link: '/cookbook/requests' },
   { text: 'A peer in Python', link: '/cookbook/python' },
   { text: 'A peer in Go', link: '/cookbook/go' },
 ];

@@ -1,11 +1,20 @@
 /** The code in README and docs: what there is, and how it is run as it stands there. */
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, before, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
 import { missing, unsanitizedEnvironment } from './programs.js';
 
 export const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -89,7 +98,12 @@ export function isListening(path: string): boolean {
 /** __SO_ACCEPTCON, in the column of flags. */
 const LISTENING = '00010000';
 
-const INTERPRETERS: Record<string, string> = { py: 'python3', sh: 'sh', mjs: process.execPath };
+const INTERPRETERS: Record<string, string> = {
+  py: 'python3',
+  sh: 'sh',
+  mjs: process.execPath,
+  ts: process.execPath,
+};
 
 /**
  * The programs of one page, in a directory of their own inside the package, so that they find it by its name.
@@ -137,7 +151,8 @@ export class Page {
 
   /** Starts a program, which is killed when the test ends. */
   start(t: TestContext, file: string, args: readonly string[] = [], options: SpawnOptions = {}): Program {
-    const path = this.uses(file);
+    const written = this.uses(file);
+    const path = file.endsWith('.ts') ? withoutTypes(written) : written;
     const [program, ...before] = file.endsWith('.go')
       ? [compiledGo(path)]
       : [INTERPRETERS[file.replace(/.*\./, '')] as string, path];
@@ -162,6 +177,8 @@ export class Page {
 
   /** Starts a server, and waits until it listens. */
   async serve(t: TestContext, file: string, socket: string, options: SpawnOptions = {}): Promise<Program> {
+    // A server that the last test has killed may not have ended yet.
+    while (isListening(this.here(socket))) await new Promise((resolve) => setTimeout(resolve, 3));
     const server = this.start(t, file, [], options);
     await server.until(() => isListening(this.here(socket)));
     return server;
@@ -214,8 +231,31 @@ export class Program {
   }
 }
 
+/** The number of descriptors that a program has open, without `/dev/null`, which Node.js opens when it likes. */
+export function descriptorsOf({ child }: Program): number {
+  const directory = `/proc/${child.pid}/fd`;
+  return readdirSync(directory).filter((name) => !isClosedOrNull(`${directory}/${name}`)).length;
+}
+
+function isClosedOrNull(link: string): boolean {
+  try {
+    return readlinkSync(link) === '/dev/null';
+  } catch {
+    return true;
+  }
+}
+
 export const withPython = { skip: missing('python3') };
 export const withGo = { skip: missing('go') };
+
+/** The program in JavaScript, which every version of Node.js runs; the compiler checks the types of all such blocks. */
+function withoutTypes(source: string): string {
+  const program = source.replace(/\.ts$/, '.from-ts.mjs');
+  const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 };
+  const { outputText } = ts.transpileModule(readFileSync(source, 'utf8'), { compilerOptions });
+  writeFileSync(program, outputText);
+  return program;
+}
 
 function compiledGo(source: string): string {
   const binary = source.replace(/\.go$/, '');
