@@ -8,23 +8,19 @@ import { sizeTitle } from './works.mjs';
 
 const ABSENT = '–';
 
-/** The whole report: what was measured on, the targets, then a table for each suite. */
+/** The whole report: what was measured on, then a table for each suite. */
 export function report(measured) {
   const suites = [
-    ['round-trip', 'Round trip, µs; × the time of C’s epoll loop', messageTable('c-epoll', TIME)],
-    [
-      'one-way',
-      'One way, thousand messages/s; × the rate of C’s send/recv',
-      messageTable('c-blocking', RATE),
-    ],
+    ['round-trip', 'Round trip: time, × that of C’s epoll loop', messageTable('c-epoll', TIME)],
+    ['one-way', 'One way: messages/s, × the rate of C’s send/recv', messageTable('c-blocking', RATE)],
     ['one-way', 'One way, MB/s', bytesTable],
     ['one-way', 'CPU time of both processes, µs for each message one way', cpuTable],
-    ['connections', 'Connections/s; × the rate of C', rateTable('c')],
-    ['descriptors', 'Descriptors passed/s; × the rate of C', rateTable('c')],
+    ['connections', 'Connections/s, × the rate of C', rateTable('c')],
+    ['descriptors', 'Descriptors passed/s, × the rate of C', rateTable('c')],
     ['idle', 'Idle connections, bytes each, at the end that has accepted', idleTable],
-    ['busy-poll', 'Round trip across two CPUs, µs; × the time of C’s blocking loop', busyPollTable],
+    ['busy-poll', 'Round trip across two CPUs: time, × that of C’s blocking loop', busyPollTable],
   ];
-  const parts = [machineList(measured), section('Targets', targetTable(measured))];
+  const parts = [machineList(measured)];
   for (const [suite, title, table] of suites) {
     const groups = measured.groups.filter((group) => group.suite === suite);
     if (groups.length > 0) parts.push(section(title, table(groups)));
@@ -60,10 +56,12 @@ function machineList({ machine, date, rounds, measureMilliseconds, groups }) {
 
 const TIME = {
   value: ({ perSecond }) => 1e6 / perSecond,
+  unit: 'µs',
   ratio: ({ perSecond: ours }, { perSecond: theirs }) => theirs / ours,
 };
 const RATE = {
-  value: ({ perSecond }) => perSecond / 1000,
+  value: ({ perSecond }) => perSecond,
+  unit: '/s',
   ratio: ({ perSecond: ours }, { perSecond: theirs }) => ours / theirs,
 };
 
@@ -77,12 +75,15 @@ function withSpread({ median, least, greatest }) {
   return `${median.toFixed(2)} (${least.toFixed(2)}–${greatest.toFixed(2)})`;
 }
 
-/** A value, and its ratio to the reference. */
-function cell(entry, reference, { value, ratio }) {
+/**
+ * The ratio to the reference, and the reference's own figure in its place. Not both for each: medians of figures and
+ * medians of ratios, which are taken round by round, can name different winners.
+ */
+function cell(entry, reference, { value, unit, ratio }) {
   const median = medianOf(entry, value);
   if (median === undefined) return ABSENT;
-  const compared = reference && ratioOf(entry.samples, reference.samples, ratio);
-  return compared === undefined ? number(median) : `${number(median)}; ${withSpread(compared)}`;
+  const compared = reference && entry !== reference && ratioOf(entry.samples, reference.samples, ratio);
+  return compared ? withSpread(compared) : `${number(median)} ${unit}`.replace(' /', '/');
 }
 
 function medianOf(entry, figure) {
@@ -131,13 +132,12 @@ function cpuTable(groups) {
 }
 
 function rateTable(reference) {
-  const kind = { ...RATE, value: ({ perSecond }) => perSecond };
   return (groups) =>
     table(
       ['', ...groups.map(({ title }) => title)],
       namesIn(groups).map((name) => [
         contestants[name].title,
-        ...groups.map((group) => cell(find(group, name) ?? { samples: [] }, find(group, reference), kind)),
+        ...groups.map((group) => cell(find(group, name) ?? { samples: [] }, find(group, reference), RATE)),
       ]),
     );
 }
@@ -227,7 +227,7 @@ const PENDING = {
 };
 
 /** Every target, of which the groups were measured. */
-function targetTable({ groups }) {
+export function targetTable({ groups }) {
   const rows = [];
   for (const { group: name, ours, theirs, limit, ratio, words, isMet } of targets) {
     const group = groups.find((each) => each.name === name);
@@ -254,16 +254,20 @@ function failureList({ groups }) {
   return [...reasons].map(([reason, titles]) => `- ${reason} (${titles.join('; ')})`).join('\n');
 }
 
-const BEGIN = '<!-- bench:begin -->';
-const END = '<!-- bench:end -->';
-
-/** Puts the report between the markers of docs/performance.md, and the plot beside it. */
-export function writeDocument(measured) {
-  const file = new URL('../docs/performance.md', import.meta.url);
-  const text = readFileSync(file, 'utf8');
-  const from = text.indexOf(BEGIN);
-  const to = text.indexOf(END);
-  if (from < 0 || to < from) throw new Error(`docs/performance.md lacks ${BEGIN} … ${END}`);
-  writeFileSync(file, `${text.slice(0, from + BEGIN.length)}\n\n${report(measured)}\n${text.slice(to)}`);
+/** Puts the report into docs/performance.md and the targets into CONTRIBUTING.md, and the plot beside the report. */
+export function writeDocuments(measured) {
+  writeBetween('docs/performance.md', 'bench', report(measured));
+  writeBetween('CONTRIBUTING.md', 'targets', `${targetTable(measured)}\n`);
   writeFileSync(new URL('../docs/performance.svg', import.meta.url), plot(measured));
+}
+
+/** Replaces what stands between two markers of a document. */
+function writeBetween(document, name, content) {
+  const [begin, end] = [`<!-- ${name}:begin -->`, `<!-- ${name}:end -->`];
+  const file = new URL(`../${document}`, import.meta.url);
+  const text = readFileSync(file, 'utf8');
+  const from = text.indexOf(begin);
+  const to = text.indexOf(end);
+  if (from < 0 || to < from) throw new Error(`${document} lacks ${begin} … ${end}`);
+  writeFileSync(file, `${text.slice(0, from + begin.length)}\n\n${content}\n${text.slice(to)}`);
 }

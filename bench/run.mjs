@@ -8,7 +8,7 @@ import { describeMachine } from './machine.mjs';
 import { plot } from './plot.mjs';
 import { compileLimit } from './prepare.mjs';
 import { Progress } from './progress.mjs';
-import { report, writeDocument } from './report.mjs';
+import { report, targetTable, writeDocuments } from './report.mjs';
 import { works } from './works.mjs';
 
 const HELP = `npm run bench -- [options]
@@ -20,7 +20,7 @@ const HELP = `npm run bench -- [options]
   --json FILE    writes every measurement there
   --from FILE    measures nothing, and takes what --json wrote
   --svg FILE     writes the plot there
-  --docs         writes tables and plot into docs/
+  --docs         writes tables and plot into docs/, targets into CONTRIBUTING.md
   --list         names the suites and their groups
 `;
 
@@ -133,6 +133,7 @@ async function measureAll() {
 const measured =
   options.from === undefined ? await measureAll() : JSON.parse(readFileSync(options.from, 'utf8'));
 console.log(report(measured));
+console.log(`### Targets\n\n${targetTable(measured)}\n`);
 if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(measured, null, 2)}\n`);
 if (options.svg !== undefined) writeFileSync(options.svg, plot(measured));
-if (options.docs) writeDocument(measured);
+if (options.docs) writeDocuments(measured);

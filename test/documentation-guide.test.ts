@@ -35,7 +35,8 @@ async function closesWhatClientsLeave(
   while (descriptorsOf(server) > before && Date.now() < end) {
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  assert.equal(descriptorsOf(server), before);
+  // Fewer, if the server still held the lock of its directory at the beginning.
+  assert.ok(descriptorsOf(server) <= before, `${descriptorsOf(server)} are open, ${before} were`);
   assert.doesNotMatch(server.said, /COLLECTED/);
   await server.stop();
 }
@@ -57,6 +58,13 @@ describe('README', TIMEOUT, () => {
     const { text } = readme.blocks.find(({ file }) => file === name)!;
     return text.trim().split('\n').slice(1).filter(Boolean).length;
   }
+});
+
+test('the home page', TIMEOUT, async (t) => {
+  const home = page('docs/index.md');
+  await closesWhatClientsLeave(t, home, 'server.mjs', '/tmp/hello.socket', 'Ada');
+  await home.serve(t, 'server.mjs', '/tmp/hello.socket');
+  assert.equal(await home.run(t, 'client.mjs'), 'Hello Ada\n');
 });
 
 describe('a first server and client', TIMEOUT, () => {

@@ -1,5 +1,5 @@
 // The site: docs/ as it stands, and the reference that scripts/site.mjs makes of the docstrings.
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 import { defineConfig } from 'vitepress';
 
@@ -41,7 +41,7 @@ const ABOUT = [
   { text: 'The command', link: '/cli' },
   { text: 'Performance', link: '/performance' },
   { text: 'The benchmark', link: '/benchmark' },
-  { text: 'Questions', link: '/faq' },
+  { text: 'FAQ', link: '/faq' },
   { text: 'Architecture', link: '/architecture' },
 ];
 
@@ -56,6 +56,13 @@ function reference() {
       .map((name) => ({ text: name, link: `/reference/${kind}/${name}` })),
   }));
   return [{ text: 'Reference', link: '/reference/', items }];
+}
+
+/** The repository, once package.json names one. */
+function sourceLinks() {
+  const { repository } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  const address = (repository?.url ?? repository)?.replace(/^git\+|\.git$/g, '');
+  return address === undefined ? [] : [{ icon: 'github', link: address, ariaLabel: 'Source' }];
 }
 
 /** Links from a page to files that are no pages of their own name; on the site they have one. */
@@ -85,6 +92,7 @@ export default defineConfig({
   outDir: '../build/site',
   cacheDir: '../build/site-cache',
   cleanUrls: true,
+  head: [['link', { rel: 'icon', type: 'image/svg+xml', href: '/favicon.svg' }]],
   markdown: { config: linkToPages },
   vite: { build: { chunkSizeWarningLimit: 2000 } },
   themeConfig: {
@@ -94,7 +102,12 @@ export default defineConfig({
       { text: 'Semantics', link: '/semantics' },
       { text: 'Command', link: '/cli' },
       { text: 'Reference', link: '/reference/' },
+      { text: 'Performance', link: '/performance' },
+      { text: 'FAQ', link: '/faq' },
+      { text: 'Source', link: '/architecture' },
     ],
+    logo: '/favicon.svg',
+    socialLinks: sourceLinks(),
     sidebar: { '/reference/': reference(), '/': guideSidebar },
     outline: [2, 3],
     search: { provider: 'local' },

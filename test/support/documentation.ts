@@ -35,7 +35,7 @@ export const documents: readonly string[] = [
 /** Whose programs are run by documentation-cookbook.test.ts, and by documentation-guide.test.ts. */
 export const cookbook: readonly string[] = documents.filter((name) => name.startsWith('docs/cookbook/'));
 export const guide: readonly string[] = documents.filter((name) =>
-  /^(README|docs\/(guide|coming-from)\/.*)/.test(name),
+  /^(README|docs\/index|docs\/(guide|coming-from)\/.*)/.test(name),
 );
 
 export interface Block {
