@@ -175,6 +175,20 @@ export let listeningAcceptor: (address: Address, options: ListeningOptions) => S
  *
  * Several accepts may wait at once; they are served in the order of the calls. While one waits, the
  * process stays alive (see `unref`). Close it, or declare it with `using`.
+ *
+ * @example
+ * ```ts
+ * import { connect, listen } from 'seqpacket';
+ *
+ * const acceptor = listen('\0example');
+ * const client = await connect('\0example');
+ * const socket = await acceptor.accept();
+ * await client.send(Buffer.from('hello'));
+ * console.log(String((await socket.receiveMessage()).data)); // hello
+ * client.close();
+ * socket.close();
+ * acceptor.close();
+ * ```
  */
 export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<SeqpacketSocket> {
   #session: Session | undefined;

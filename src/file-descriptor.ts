@@ -28,6 +28,26 @@ export let takeOver: (owner: FileDescriptor) => number;
  *
  * Close it, or declare it with `using`. One that is collected unclosed is closed then, with a process
  * warning of the code `SEQPACKET_DESCRIPTOR_COLLECTED`.
+ *
+ * @example
+ * ```ts
+ * import { readFileSync } from 'node:fs';
+ * import { open } from 'node:fs/promises';
+ * import { pair } from 'seqpacket';
+ *
+ * const [left, right] = pair();
+ * const file = await open('/etc/hostname');
+ * await left.sendWithFds(Buffer.from('a file'), [file]);
+ * await file.close(); // The message has its own descriptor.
+ *
+ * const { fds } = await right.receiveMessage({ maxFds: 1 });
+ * for (const fd of fds) {
+ *   console.log(readFileSync(fd.fd, 'utf8') !== ''); // true
+ *   fd.close(); // The receiver owns it.
+ * }
+ * left.close();
+ * right.close();
+ * ```
  */
 export class FileDescriptor implements Disposable {
   readonly #descriptor: OwnedDescriptor;

@@ -216,6 +216,18 @@ export let acceptedSocket: (
  *
  * Close it, or declare it with `using`. One that is collected unclosed is closed then, with a process
  * warning.
+ *
+ * @example
+ * ```ts
+ * import { SeqpacketSocket } from 'seqpacket';
+ *
+ * const [left, right] = SeqpacketSocket.pair();
+ * await left.send(Buffer.from('hello'));
+ * const { data } = await right.receiveMessage();
+ * console.log(String(data)); // hello
+ * left.close();
+ * right.close();
+ * ```
  */
 export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   #session: Session | undefined;

@@ -74,6 +74,9 @@ test('the types of every block in TypeScript are right', () => {
     mkdirSync(folder, { recursive: true });
     writeFileSync(`${folder}/${file}`, text);
   }
+  for (const [index, { text }] of examples().entries()) {
+    if (text.startsWith('import ')) writeFileSync(`${directory}/example-${index}.ts`, text);
+  }
   const compilerOptions = {
     ...{ noEmit: true, strict: true, noUncheckedIndexedAccess: true, exactOptionalPropertyTypes: true },
     ...{ module: 'nodenext', target: 'es2022', lib: ['es2023', 'esnext.disposable'], types: ['node'] },
@@ -87,30 +90,49 @@ test('the types of every block in TypeScript are right', () => {
   assert.equal(status, 0, stdout);
 });
 
-/** What the examples in docstrings take for granted. */
-const IMPORTS = "import { spawn } from 'node:child_process';\nimport { pairForChild } from 'seqpacket';\n";
+/** What an example in a docstring prints, by the first line that tells it from the others. */
+const EXAMPLES: Readonly<Record<string, { before?: string; after?: string; output: string }>> = {
+  'SeqpacketSocket.pair();': { output: 'hello\n' },
+  "listen('\\0example')": { output: 'hello\n' },
+  "open('/etc/hostname')": { output: 'true\n' },
+  'pairForChild();': {
+    before: "import { spawn } from 'node:child_process';\nimport { pairForChild } from 'seqpacket';\n",
+    after: 'console.log(String((await socket.receiveMessage()).data));\n',
+    output: 'from the child\n',
+  },
+};
 const CHILD = "import socket\nsocket.socket(fileno=3).send(b'from the child')\n";
 
 test('the code in docstrings runs', { skip: missing('python3') }, () => {
   const directory = `${root}build/documentation/docstrings`;
   mkdirSync(directory, { recursive: true });
   writeFileSync(`${directory}/child.py`, CHILD);
-  let count = 0;
-  for (const file of readdirSync(`${root}src`)) {
-    const text = readFileSync(`${root}src/${file}`, 'utf8');
-    for (const [, block = ''] of text.matchAll(/^ *\* ```ts\n(.*?)^ *\* ```$/gms)) {
-      count++;
-      const shows = 'console.log(String((await socket.receiveMessage()).data));\n';
-      writeFileSync(`${directory}/example.mjs`, IMPORTS + block.replaceAll(/^ *\* ?/gm, '') + shows);
-      const { stdout, stderr } = spawnSync(process.execPath, ['example.mjs'], {
-        cwd: directory,
-        encoding: 'utf8',
-      });
-      assert.equal(stdout, 'from the child\n', stderr);
-    }
+  const run = new Set<string>();
+  for (const { file, text } of examples()) {
+    const name = Object.keys(EXAMPLES).find((line) => text.includes(line));
+    assert.ok(name !== undefined, `${file} has an example that is not tested`);
+    run.add(name);
+    const { before = '', after = '', output } = EXAMPLES[name]!;
+    writeFileSync(`${directory}/example.mjs`, before + text + after);
+    const { stdout, stderr } = spawnSync(process.execPath, ['example.mjs'], {
+      cwd: directory,
+      encoding: 'utf8',
+    });
+    assert.equal(stdout, output, stderr);
+    assert.equal(stderr, '');
   }
-  assert.equal(count, 1);
+  assert.deepEqual([...run].sort(), Object.keys(EXAMPLES).sort());
 });
+
+function examples(): { file: string; text: string }[] {
+  const files = readdirSync(`${root}src`, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    /\.m?ts$/.test(name),
+  );
+  return files.flatMap((file) => {
+    const blocks = readFileSync(`${root}src/${file}`, 'utf8').matchAll(/^ *\* ```ts\n(.*?)^ *\* ```$/gms);
+    return [...blocks].map(([, block = '']) => ({ file, text: block.replaceAll(/^ *\* ?/gm, '') }));
+  });
+}
 
 /** The names of the places in a page, as GitHub and VitePress make them of its headings. */
 function anchorsOf(document: string): string[] {
