@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 import { defineConfig } from 'vitepress';
+import { EXPORTS } from '../typedoc-purposes.mjs';
 
 const GUIDE = [
   { text: 'A first server and client', link: '/guide/first' },
@@ -45,16 +46,22 @@ const ABOUT = [
   { text: 'Architecture', link: '/architecture' },
 ];
 
-/** What TypeDoc has written, by kind. */
+/** What TypeDoc has written, by purpose. */
 function reference() {
-  const kinds = { functions: 'Functions', classes: 'Classes', interfaces: 'Interfaces', types: 'Types' };
-  const items = Object.entries({ ...kinds, variables: 'Constants' }).map(([kind, text]) => ({
+  const pages = new Map();
+  for (const kind of ['functions', 'classes', 'interfaces', 'types', 'variables']) {
+    for (const file of readdirSync(new URL(`../reference/${kind}`, import.meta.url))) {
+      const name = file.replace(/\.md$/, '');
+      pages.set(name, { text: name, link: `/reference/${kind}/${name}` });
+    }
+  }
+  const items = Object.entries(EXPORTS).map(([text, names]) => ({
     text,
-    items: readdirSync(new URL(`../reference/${kind}`, import.meta.url))
-      .map((file) => file.replace(/\.md$/, ''))
-      .sort()
-      .map((name) => ({ text: name, link: `/reference/${kind}/${name}` })),
+    items: names.map((name) => pages.get(name)).filter(Boolean),
   }));
+  const grouped = Object.values(EXPORTS).flat();
+  const others = [...pages.keys()].filter((name) => !grouped.includes(name)).sort();
+  if (others.length > 0) items.push({ text: 'Other', items: others.map((name) => pages.get(name)) });
   return [{ text: 'Reference', link: '/reference/', items }];
 }
 
