@@ -1,5 +1,5 @@
 /**
- * A server that answers every message in upper case, and stops after its third client.
+ * A server that answers every message in upper case, and its clients. With a path, it serves until it is stopped.
  *
  *     node acceptor-loop.js [PATH]
  */
@@ -9,14 +9,13 @@ import { join } from 'node:path';
 import { SeqpacketAcceptor, SeqpacketSocket } from 'seqpacket';
 
 async function serve(acceptor: SeqpacketAcceptor): Promise<void> {
-  const sessions: Promise<void>[] = [];
   try {
-    for (;;) sessions.push(answer(await acceptor.accept()));
+    // Not awaited: one client does not block the others. Caught: one client cannot end the server.
+    for (;;) answer(await acceptor.accept()).catch((error) => console.error(error.message));
   } catch (error) {
-    // That is how a waiting accept ends when the acceptor is closed.
+    // A waiting accept ends with ECANCELED when the acceptor is closed.
     if ((error as NodeJS.ErrnoException).code !== 'ECANCELED') throw error;
   }
-  await Promise.all(sessions);
 }
 
 async function answer(socket: SeqpacketSocket): Promise<void> {
@@ -41,7 +40,8 @@ async function ask(path: string, question: string): Promise<string> {
 }
 
 const directory = mkdtempSync(join(tmpdir(), 'seqpacket-example-'));
-const path = process.argv[2] ?? join(directory, 'upper.socket');
+const given = process.argv[2];
+const path = given ?? join(directory, 'upper.socket');
 
 const acceptor = new SeqpacketAcceptor();
 acceptor.open();
@@ -51,6 +51,6 @@ const served = serve(acceptor);
 
 for (const question of ['one', 'two', 'three']) console.log(await ask(path, question));
 
-acceptor.close();
+if (given === undefined) acceptor.close();
 await served;
 rmSync(directory, { recursive: true });

@@ -1,10 +1,13 @@
 /** The demonstration and the examples do what they say. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFile, spawn } from 'node:child_process';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { connect } from 'seqpacket';
+import { scratchPath } from './support/scratch.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -29,6 +32,41 @@ for (const [name, expected] of Object.entries(outputs)) {
     assert.equal(stdout, expected);
     assert.equal(stderr, '');
   });
+}
+
+test('clients that leave early do not end the server of an example, and leave no descriptor open', async (t) => {
+  const path = scratchPath();
+  const server = spawn(process.execPath, [`${root}build/examples/acceptor-loop.js`, path], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  t.after(() => server.kill('SIGKILL'));
+  let printed = '';
+  server.stdout.setEncoding('utf8').on('data', (text: string) => {
+    printed += text;
+  });
+  while (printed !== 'ONE\nTWO\nTHREE\n') await sleep(5);
+  const openSockets = () =>
+    readdirSync(`/proc/${server.pid}/fd`).filter((fd) => linkOf(`/proc/${server.pid}/fd/${fd}`) === 'socket')
+      .length;
+  const before = openSockets();
+  for (let client = 0; client < 50; client++) {
+    using socket = await connect(path);
+    await socket.sendMany([Buffer.from('one'), Buffer.from('two')]);
+  }
+  for (const end = Date.now() + 5000; openSockets() > before && Date.now() < end; ) await sleep(10);
+  assert.ok(openSockets() <= before);
+  using socket = await connect(path);
+  await socket.send(Buffer.from('still there'));
+  assert.equal(String((await socket.receiveMessage()).data), 'STILL THERE');
+  assert.equal(server.exitCode, null);
+});
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path).split(':')[0]!;
+  } catch {
+    return ''; // It was closed meanwhile.
+  }
 }
 
 test('the demonstration passes, and shows every line of the file', async () => {
