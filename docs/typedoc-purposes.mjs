@@ -44,17 +44,8 @@ export const EXPORTS = {
 
 /** The members of the classes. */
 const MEMBERS = {
-  'Create and connect': [
-    'constructor',
-    'pair',
-    'open',
-    'bind',
-    'connect',
-    'disconnect',
-    'listen',
-    'adopt',
-    'dup',
-  ],
+  Create: ['constructor', 'pair', 'open', 'adopt', 'dup'],
+  'Connect and listen': ['bind', 'connect', 'disconnect', 'listen'],
   Accept: ['accept', 'acceptSync'],
   Send: [
     'send',
@@ -100,7 +91,7 @@ const MEMBERS = {
   'Keep the process alive': ['ref', 'unref'],
 };
 
-const ORDER = [...Object.keys(EXPORTS), ...Object.keys(MEMBERS), 'Other'];
+const ORDER = ['Create', ...Object.keys(EXPORTS), ...Object.keys(MEMBERS), 'Other'];
 
 function categoryIn(purposes, name) {
   return Object.entries(purposes).find(([, names]) => names.includes(name))?.[0] ?? 'Other';
