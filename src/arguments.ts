@@ -171,15 +171,16 @@ const NO_OPTIONS = {};
 
 export function checkOptions<T extends object>(options: T | undefined, name = 'options'): T {
   if (options === undefined) return NO_OPTIONS as T;
-  if (typeof options !== 'object' || options === null || Array.isArray(options) || isMistaken(options)) {
-    throw invalidType(name, 'of type object, with options as its properties', options);
+  if (isAbortSignal(options)) throw invalidType(name, 'of type object, such as { signal }', options);
+  if (
+    typeof options !== 'object' ||
+    options === null ||
+    Array.isArray(options) ||
+    ArrayBuffer.isView(options)
+  ) {
+    throw invalidType(name, 'of type object', options);
   }
   return options;
-}
-
-/** What is rather meant to be another argument, or to be the value of an option. */
-function isMistaken(options: object): boolean {
-  return ArrayBuffer.isView(options) || isAbortSignal(options);
 }
 
 export function signalOf(options: SignalOption | undefined): AbortSignal | undefined {

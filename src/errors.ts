@@ -1,6 +1,10 @@
 /** The errors of the library, made as Node's own modules make theirs. */
+<<<<<<< HEAD
 import { getSystemErrorMap, inspect } from 'node:util';
 import { fromCaller } from './caller';
+=======
+import { getSystemErrorMap, inspect, types } from 'node:util';
+>>>>>>> 15e26e9 (A Proxy is called one, and a signal in place of options says where it belongs)
 import { EBADF, EMSGSIZE } from './linux';
 
 /** What a failed system call rejects with or throws. */
@@ -141,6 +145,8 @@ function received(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value === 'function') return `function ${value.name}`;
   if (typeof value !== 'object') return `type ${typeof value} (${inspect(value)})`;
+  // Its constructor would be that of what is behind it.
+  if (types.isProxy(value)) return 'a Proxy';
   const name = value.constructor?.name;
   return name ? `an instance of ${name}` : inspect(value, { depth: -1 });
 }

@@ -204,6 +204,14 @@ test('messages say which argument, what was expected and what was given', () => 
       'The "buffer" argument must be an instance of Buffer, TypedArray, or DataView, or an array of them. ' +
       "Received type string ('text')",
   });
+  assert.throws(() => socket.send(new Proxy(buffer, {})), { message: /Received a Proxy$/ });
+  assert.throws(() => socket.receive(buffer, AbortSignal.timeout(1) as Any), {
+    message:
+      'The "options" argument must be of type object, such as { signal }. Received an instance of AbortSignal',
+  });
+  assert.throws(() => listen('/x', { allow: { uid: [0] } as Any }), {
+    message: "The argument 'options.allow' must have no other keys than uids, gids. Received { uid: [ 0 ] }",
+  });
   assert.throws(() => socket.receiveWithFds(buffer, 254), {
     message: 'The value of "maxFds" is out of range. It must be >= 0 && <= 253. Received 254',
   });
