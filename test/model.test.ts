@@ -56,6 +56,8 @@ import {
   SendMany,
   SocketModel,
   Ticket,
+  WaitForReading,
+  WaitForWriting,
 } from './support/model.js';
 import { abstractName } from './support/peers.js';
 import { scratchDirectory } from './support/scratch.js';
@@ -874,6 +876,19 @@ command(
   },
   (world, { at }) => !hasEmptyWaiting(world, world.sockets[at]!.model),
 );
+
+const direction = fc.constantFrom('read', 'write');
+
+command('wait', 6, { at: socket, direction, signal }, async (world, { at, direction, signal }) => {
+  const { real, model } = world.sockets[at]!;
+  const abort = signalOf(world, signal);
+  const ticket = await world.start(() => real.wait(direction, { signal: abort }));
+  const refused = model.session === undefined ? 'poll EBADF' : abortedBefore(abort);
+  operate(refused, ticket, () => {
+    if (direction === 'read') model.receives.start(new WaitForReading(model, ticket, abort));
+    else model.sends.start(new WaitForWriting(model, ticket, abort));
+  });
+});
 
 /** The same the other way round. */
 function hasEmptyWaiting(world: World, model: SocketModel): boolean {

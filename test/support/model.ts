@@ -359,6 +359,8 @@ interface Session {
   wasReset: boolean;
   /** Who met it was a receive, but a send waited as well: the event loop decides which of them is first. */
   wasContested: boolean;
+  /** This socket has shut down sending. */
+  endedSending: boolean;
   emptyMessages: 'eof' | 'deliver';
   /** How long the next message may be: where that is much, receiveMany takes one by one. */
   expected: number;
@@ -411,6 +413,7 @@ export class SocketModel {
       held: [],
       wasReset: false,
       wasContested: false,
+      endedSending: false,
       emptyMessages: 'eof',
       expected: 0,
       oneByOne: 0,
@@ -434,6 +437,7 @@ export class SocketModel {
     // Sends that were only put off go out before.
     this.sends.serveSent();
     this.session.kernel.shutdown(what !== 'send', what !== 'receive');
+    this.session.endedSending ||= what !== 'receive';
     // What waits is tried at once, whatever poll(2) would say.
     while (this.receives.serveFirst());
     while (this.sends.serveFirst());
@@ -800,6 +804,58 @@ export class SendMany extends Sending {
 
   override get isImpatient(): boolean {
     return this.#sent === this.messages.length;
+  }
+}
+
+/** wait */
+abstract class Waiting extends Operation {
+  constructor(
+    readonly socket: SocketModel,
+    ticket: Ticket,
+    signal: AbortSignal | undefined,
+  ) {
+    super('poll', ticket, signal);
+  }
+
+  /** Whether it is ready now; undefined if only the kernel knows. */
+  protected abstract get isReady(): boolean | undefined;
+
+  attempt(): Outcome | undefined {
+    const ready = { value: undefined };
+    if (this.isReady !== undefined) return this.isReady ? ready : undefined;
+    return this.ticket.outcome;
+  }
+
+  protected get session(): Session {
+    return this.socket.session as Session;
+  }
+
+  /** Another owner of the same socket may have taken what it was ready for. */
+  protected get isShared(): boolean {
+    return this.session.kernel.descriptors > 1;
+  }
+}
+
+export class WaitForReading extends Waiting {
+  protected get isReady(): boolean | undefined {
+    return this.isOwed || (this.isShared ? undefined : false);
+  }
+
+  get isOwed(): boolean {
+    const { kernel, held } = this.session;
+    return held.length > 0 || kernel.state !== 'connected' || kernel.isReadable;
+  }
+}
+
+export class WaitForWriting extends Waiting {
+  protected get isReady(): boolean | undefined {
+    const { hasRoom } = this.session.kernel;
+    return this.isOwed || hasRoom || (this.isShared ? undefined : hasRoom);
+  }
+
+  get isOwed(): boolean {
+    const { kernel, endedSending } = this.session;
+    return endedSending || kernel.state !== 'connected' || kernel.isSurelyWritable;
   }
 }
 
