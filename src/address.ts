@@ -8,8 +8,9 @@ import { AF_UNIX, EADDRINUSE, EEXIST, O_PATH, UNIX_PATH_MAX } from './linux';
 
 /**
  * The name of a socket: a path, or a name in Linux's abstract namespace, which begins with NUL and is
- * exactly as long as it is given (107 bytes after the NUL at most). Names that are not UTF-8 are
- * given as `Buffer`.
+ * exactly as long as it is given (107 bytes after the NUL at most). Any bytes may follow, NUL too: C programs
+ * that bind `sizeof(struct sockaddr_un)` have a name of 108 bytes, filled up with NULs. Names that are not UTF-8
+ * are given as `Buffer`.
  */
 export type SocketPath = string | Uint8Array | URL;
 
@@ -28,10 +29,14 @@ const FAMILY_BYTES = 2;
 export function parseAddress(path: SocketPath, name = 'path'): Address {
   const bytes = Buffer.from(pathBytes(path, name));
   if (bytes.length === 0) throw invalidValue(name, 'must not be empty', path);
-  if (bytes.indexOf(NUL, 1) !== -1) {
-    throw invalidValue(name, 'must not contain a NUL byte, except as its first (an abstract name)', path);
-  }
   const isAbstract = bytes[0] === NUL;
+  if (!isAbstract && bytes.includes(NUL)) {
+    throw invalidValue(
+      name,
+      'must not contain a NUL byte, unless it begins with one (an abstract name)',
+      path,
+    );
+  }
   if (isAbstract && bytes.length > UNIX_PATH_MAX) {
     throw outOfRange(
       `${name}.length`,

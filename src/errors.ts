@@ -79,10 +79,10 @@ export function endOfFile(address?: string | Buffer): SeqpacketError {
   return systemError('recvmsg', UV_EOF, address);
 }
 
-/** An abstract name is shown with `@` for its leading NUL, as ss(8) and /proc/net/unix do. */
+/** An abstract name is shown with `@` for each NUL, as ss(8) and /proc/net/unix do. */
 function printable(address: string | Buffer): string {
   const text = typeof address === 'string' ? address : address.toString('latin1');
-  return text.startsWith('\0') ? `@${text.slice(1)}` : text;
+  return text.replaceAll('\0', '@');
 }
 
 /** The operation's `AbortSignal` was aborted; `cause` is the signal's reason. */

@@ -4,8 +4,10 @@ import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { SeqpacketAcceptor, SeqpacketSocket } from 'seqpacket';
+import { connect, listen, SeqpacketAcceptor, SeqpacketSocket } from 'seqpacket';
 import { openDescriptors } from './support/descriptors.js';
+import { Python } from './support/peers.js';
+import { missing } from './support/programs.js';
 import { scratchDirectory, scratchPath } from './support/scratch.js';
 import { connectedAt, listeningAt, receiveText } from './support/sockets.js';
 
@@ -147,6 +149,64 @@ test('abstract names of the shortest and greatest length', async () => {
   await talkAt(longest, longest);
   const bytes = Buffer.concat([Buffer.from([0]), Buffer.from(`${process.pid}`), Buffer.from([0xff])]);
   await talkAt(bytes, bytes);
+});
+
+test('an abstract name may contain NUL bytes, and differs by them', async () => {
+  const name = `\0seqpacket\0nuls-${process.pid}`;
+  const names = [name, `${name}\0`, `${name}\0\0`, `${name}\0x\0`, name.padEnd(108, '\0')];
+  for (const each of names) await talkAt(each, each);
+  await talkAt(Buffer.from(name), name);
+  const acceptors = names.map((each) => listen(each));
+  try {
+    for (const [index, each] of names.entries()) {
+      assert.throws(() => listen(each), { code: 'EADDRINUSE', address: each });
+      const [client, server] = await connectedAt(acceptors[index]!, each);
+      assert.equal(client.remotePath, each);
+      assert.equal(server.localPath, each);
+      client.close();
+      server.close();
+    }
+    using client = new SeqpacketSocket();
+    const other = `${name}\0\0\0`;
+    await assert.rejects(client.connect(other), (error: NodeJS.ErrnoException & { address: string }) => {
+      assert.equal(error.code, 'ECONNREFUSED');
+      assert.equal(error.address, other);
+      assert.ok(error.message.endsWith(` ${other.replaceAll('\0', '@')}`), error.message);
+      return true;
+    });
+  } finally {
+    for (const each of acceptors) each.close();
+  }
+});
+
+test('a program that binds sizeof(struct sockaddr_un) is reached, and known by all of its name', {
+  skip: missing('python3'),
+}, async (t) => {
+  const padded = (text: string) => `\0${text}-${process.pid}`.padEnd(108, '\0');
+  const [served, called] = [padded('seqpacket-c-server'), padded('seqpacket-c-client')];
+  const script = `
+    server = listen(args[0].encode())
+    first = server.accept()[0]
+    say(list(first.getsockname()))
+    client = seqpacket()
+    client.bind(args[1].encode())
+    client.connect(args[2])
+    hear()
+  `;
+  const path = scratchPath();
+  using acceptor = listen(path);
+  const python = new Python(t, script, served, called, path);
+  assert.equal(await python.says(), 'listening');
+  await assert.rejects(connect(served.replace(/\0+$/, '')), { code: 'ECONNREFUSED' });
+  using client = await connect(served);
+  assert.equal(client.remotePath, served);
+  assert.deepEqual(await python.says(), [...Buffer.from(served)]);
+  using adopted = new SeqpacketSocket(client.release());
+  assert.equal(adopted.remotePath, served);
+  using server = await acceptor.accept();
+  assert.equal(server.remotePath, called);
+  python.tell('end');
+  await python.finished();
 });
 
 test('a bound client is known to the server by its name', async () => {
