@@ -115,12 +115,34 @@ export function decodeAddress(sockaddr: Buffer, length: number): string | Buffer
   return textOrBytes(Buffer.from(sockaddr.subarray(FAMILY_BYTES, end)));
 }
 
+/** The path of a file that is not named by the caller. */
+export function fileAddress(path: Buffer): Address {
+  return { given: path, bytes: path, isAbstract: false };
+}
+
+/** The sockaddr that leads to the file of a descriptor, also of one that was opened with O_PATH (proc(5)). */
+export function descriptorAddress(fd: number): Uint8Array {
+  return encode(Buffer.from(`/proc/self/fd/${fd}`), true);
+}
+
 function fits(address: Address): boolean {
   return address.isAbstract || address.bytes.length < UNIX_PATH_MAX;
 }
 
-/** An error of `node:fs` carries the negative errno, which is what system calls here return. */
-function errnoOf(error: unknown): number {
+const LONGEST_DIRECTORY = '/proc/self/fd/2147483647/';
+
+/** Whether bind(2) can be called with the last component as it is, if need be through /proc/self/fd. */
+export function hasShortName(address: Address): boolean {
+  return fits(address) || isShort(nameOf(address.bytes));
+}
+
+/** Whether the name, in a directory that is named through /proc/self/fd, fits into a sockaddr. */
+export function isShort(name: Buffer): boolean {
+  return LONGEST_DIRECTORY.length + name.length < UNIX_PATH_MAX;
+}
+
+/** An error of `node:fs` carries the negative errno, which is what system calls here return; others are thrown. */
+export function errnoOf(error: unknown): number {
   const { errno } = error as NodeJS.ErrnoException;
   if (errno === undefined) throw error;
   return errno;
@@ -141,49 +163,55 @@ export function connectTo(address: Address, call: AddressCall): number {
     return errnoOf(error);
   }
   try {
-    return call(encode(Buffer.from(`/proc/self/fd/${file}`), true));
+    return call(descriptorAddress(file));
   } finally {
     closeSync(file);
   }
 }
 
-/** Readies a socket file, by its path, before it appears under its name. */
-export type PrepareFile = (path: Buffer) => void;
-
 /**
  * Calls bind(2) with the address. Of a path that is too long for a sockaddr the directory is opened
  * with O_PATH and named through /proc/self/fd.
- *
- * @param prepare makes the file appear under its name only once it was prepared; the kernel then knows
- *   the socket by a temporary name
  */
-export function bindTo(address: Address, call: AddressCall, prepare?: PrepareFile): number {
-  if (address.isAbstract || (fits(address) && prepare === undefined)) {
-    return call(encode(address.bytes, !address.isAbstract));
-  }
+export function bindTo(address: Address, call: AddressCall): number {
+  if (fits(address)) return call(encode(address.bytes, !address.isAbstract));
   let directory: number;
   try {
-    directory = openSync(directoryOf(address), O_PATH | constants.O_DIRECTORY);
+    directory = openSync(directoryOf(address.bytes), O_PATH | constants.O_DIRECTORY);
   } catch (error) {
     return errnoOf(error);
   }
   try {
-    const name = address.bytes.subarray(address.bytes.lastIndexOf(SLASH) + 1);
-    return bindInDirectory(`/proc/self/fd/${directory}/`, name, call, prepare);
+    return bindInDirectory(`/proc/self/fd/${directory}/`, nameOf(address.bytes), call);
   } finally {
     closeSync(directory);
   }
 }
 
-/** The directory in which the path's last component is. */
-export function directoryOf(address: Address): Buffer {
-  const slash = address.bytes.lastIndexOf(SLASH);
-  return slash === -1 ? Buffer.from('.') : address.bytes.subarray(0, slash + 1);
+/** The directory in which the path's last component is, with its slash. */
+export function directoryOf(path: Buffer): Buffer {
+  const slash = path.lastIndexOf(SLASH);
+  return slash === -1 ? Buffer.from('./') : path.subarray(0, slash + 1);
 }
 
-function bindInDirectory(directory: string, name: Buffer, call: AddressCall, prepare?: PrepareFile): number {
+/** The path's last component. */
+export function nameOf(path: Buffer): Buffer {
+  return path.subarray(path.lastIndexOf(SLASH) + 1);
+}
+
+/** The path of another entry of the same directory. */
+export function sibling(path: Buffer, name: string): Buffer {
+  return Buffer.concat([directoryOf(path), Buffer.from(name)]);
+}
+
+/** A name that nobody else has, and that says where it comes from. */
+export function hiddenName(): string {
+  return `.seqpacket-${randomBytes(9).toString('hex')}`;
+}
+
+function bindInDirectory(directory: string, name: Buffer, call: AddressCall): number {
   const path = Buffer.concat([Buffer.from(directory), name]);
-  if (path.length < UNIX_PATH_MAX && prepare === undefined) return call(encode(path, true));
+  if (path.length < UNIX_PATH_MAX) return call(encode(path, true));
   // Bind to a short name and link the right one to the same file, which fails if that exists. Since a
   // socket is bound only once, what can be known to be in the way is looked for first.
   try {
@@ -191,11 +219,10 @@ function bindInDirectory(directory: string, name: Buffer, call: AddressCall, pre
   } catch (error) {
     return errnoOf(error);
   }
-  const temporary = Buffer.from(`${directory}.${randomBytes(9).toString('hex')}`);
+  const temporary = Buffer.from(`${directory}${hiddenName()}`);
   const result = call(encode(temporary, true));
   if (result < 0) return result;
   try {
-    prepare?.(temporary);
     linkSync(temporary, path);
   } catch (error) {
     const errno = errnoOf(error);

@@ -1,10 +1,6 @@
 /** The errors of the library, made as Node's own modules make theirs. */
-<<<<<<< HEAD
-import { getSystemErrorMap, inspect } from 'node:util';
-import { fromCaller } from './caller';
-=======
 import { getSystemErrorMap, inspect, types } from 'node:util';
->>>>>>> 15e26e9 (A Proxy is called one, and a signal in place of options says where it belongs)
+import { fromCaller } from './caller';
 import { EBADF, EMSGSIZE } from './linux';
 
 /** What a failed system call rejects with or throws. */

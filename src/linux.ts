@@ -67,12 +67,11 @@ export const FD_CLOEXEC = 1;
 export const F_GETFL = 3;
 export const F_SETFL = 4;
 export const O_NONBLOCK = 0o4000;
-export const LOCK_EX = 2;
-export const LOCK_NB = 4;
 export const O_PATH = 0o10000000;
 
 export const { EAGAIN, EALREADY, EADDRINUSE, EBADF, ECANCELED, ECONNABORTED, ECONNRESET, ECONNREFUSED } =
   constants.errno;
+export const { EACCES, EBUSY, ENOENT, EPERM, EROFS } = constants.errno;
 export const { EEXIST, EINVAL, EISCONN, EMSGSIZE, ENODATA, ENOMEM, ENOTCONN, ENOTSOCK, EPROTOTYPE } =
   constants.errno;
 export const ERANGE = constants.errno.ERANGE;

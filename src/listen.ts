@@ -9,8 +9,8 @@ export interface ListenOptions {
   /** How many connections may wait to be accepted: 511 by default, net.core.somaxconn at most. */
   backlog?: number | undefined;
   /**
-   * The permissions of the socket file, for example `0o660`, whatever the umask is; the file never has
-   * others. Without this the umask decides, as for any file.
+   * The permissions of the socket file, for example `0o660`, whatever the umask and the default ACL of the
+   * directory are; the file never has others. Without this they decide, as for any file.
    */
   mode?: number | undefined;
   /** What an empty message is on the sockets that are accepted; `'eof'` by default. */
@@ -33,17 +33,18 @@ export interface ListenOptions {
 /**
  * Listens at a name: opens a socket, binds it, listens.
  *
- * A socket file that a dead server left behind is reclaimed: only a socket, and only after a connect to it
- * was refused. `close()` removes the file if it is still the acceptor's own.
+ * A socket file that a dead server left behind is reclaimed: only a socket, and only if no socket is bound to
+ * it any more, listening or not. `close()` removes the file if it is still the acceptor's own.
  *
- * With a `mode` that the umask would cut, the file is made under a temporary name in the same directory and
- * then linked to its own; the kernel, and so ss(8) and `getpeername` of clients in other languages, shows the
- * temporary name.
+ * With a `mode` that the umask or a default ACL would cut, the file is made in a private directory beside it and
+ * then linked to its own name; the kernel, and so ss(8) and `getpeername` of clients in other languages, shows
+ * where it was made.
  *
  * Each connection that `allow` or `maxConnections` refuses is counted (`acceptor.counters.refused`) and published on
  * the channel `seqpacket:refuse` of `node:diagnostics_channel`, as a `Refusal`.
  *
- * @throws `EADDRINUSE` if a server lives there or if the file is no socket, `EACCES`, `ENOENT`, …
+ * @throws `EADDRINUSE` if a socket is bound there, if the file is no socket, or if it may not be removed;
+ *   `EMFILE` also if there are no descriptors left to find that out; `EACCES`, `ENOENT`, …
  */
 export function listen(path: SocketPath, options?: ListenOptions): SeqpacketAcceptor {
   const address = parseAddress(path);

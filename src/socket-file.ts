@@ -1,15 +1,33 @@
 /**
- * The files of listening sockets: made with their mode, reclaimed from dead servers, removed by their
- * own server.
+ * The files of listening sockets: made with their mode, reclaimed from dead servers, removed by their own server.
  *
- * Servers that start at once in one directory take turns, with flock(2) on the directory, so that none
- * takes another that has bound but does not listen yet for dead.
+ * A socket is bound under its own name where that makes the file as it is to be, so that ss(8) and getpeername(2)
+ * show that name. Otherwise it is bound in a private directory, gets its mode there, listens, and is then linked to
+ * its name, which link(2) does only if the name is free.
+ *
+ * Either way the file appears under its name only if that is free, and is never dead while its socket lives, not even
+ * before it listens (`reclaiming.ts`). So servers need no lock.
  */
-import { chmodSync, closeSync, constants, lstatSync, openSync, readFileSync, unlinkSync } from 'node:fs';
-import { type Address, anchored, bindTo, connectTo, directoryOf } from './address';
+import { chmodSync, linkSync, lstatSync } from 'node:fs';
+import {
+  type Address,
+  anchored,
+  bindTo,
+  directoryOf,
+  errnoOf,
+  fileAddress,
+  hasShortName,
+  hiddenName,
+  isShort,
+  nameOf,
+  sibling,
+} from './address';
 import { systemError } from './errors';
-import { AF_UNIX, EADDRINUSE, ECONNREFUSED, LOCK_EX, LOCK_NB, SOCKET_TYPE } from './linux';
+import { type FileIdentity, removeFile, unlinkIfThere } from './file-removal';
+import { AF_UNIX, EADDRINUSE, EEXIST, SOCKET_TYPE } from './linux';
 import { os } from './os';
+import { PrivateDirectory } from './private-directory';
+import { reclaim } from './reclaiming';
 
 export interface SocketFileOptions {
   /** The permissions of the file, exactly; without them the umask decides. */
@@ -21,132 +39,138 @@ export interface SocketFileOptions {
 /** The file of a listening socket, which its server removes. */
 export class SocketFile {
   readonly #address: () => Address;
-  readonly #device: bigint;
-  readonly #inode: bigint;
+  readonly #identity: FileIdentity;
 
-  private constructor(address: Address, later: () => Address) {
-    this.#address = later;
-    const { dev, ino } = lstatSync(address.bytes, { bigint: true });
-    this.#device = dev;
-    this.#inode = ino;
+  private constructor(address: () => Address, identity: FileIdentity) {
+    this.#address = address;
+    this.#identity = identity;
   }
 
   /**
    * Binds a socket to a path, makes it listen, and returns the file; throws bind(2)'s error.
    *
-   * @param listen throws if it fails; the file is removed then
+   * @param listen throws if it fails; there is no file then
    */
   static create(fd: number, address: Address, options: SocketFileOptions, listen: () => void): SocketFile {
     const later = anchored(address);
-    checkPermission(address);
-    return takingTurns(address, (certain) => {
-      let result = bindWithMode(fd, address, options.mode);
-      if (result === -EADDRINUSE && options.reclaim && certain && removeDead(address)) {
-        result = bindWithMode(fd, address, options.mode);
-      }
-      if (result < 0) throw systemError('bind', result, address.given);
-      const file = new SocketFile(address, later);
-      try {
-        listen();
-      } catch (error) {
-        file.remove();
-        throw error;
-      }
-      return file;
-    });
+    const { mode } = options;
+    if (isTaken(address)) vacate(address, options);
+    if (mode !== undefined) check('fchmod', os.fchmod(fd, mode), address);
+    const make = isMadeInPlace(address, mode) ? makeInPlace : makePrivately;
+    return new SocketFile(later, make(fd, address, mode, listen));
   }
 
   /**
    * Removes the file, if what is there now is still that file. To be called while the socket is open:
-   * as long as it is, no other file gets the number of its inode.
+   * as long as it is, no other file gets the number of its inode, and no other server takes it for dead.
    */
   remove(): void {
-    const { bytes } = this.#address();
-    const now = lstatSync(bytes, { bigint: true, throwIfNoEntry: false });
-    if (now?.dev === this.#device && now.ino === this.#inode) unlinkSync(bytes);
+    const { bytes, given } = this.#address();
+    try {
+      removeFile(bytes, this.#identity);
+    } catch (error) {
+      throw systemError('unlink', errnoOf(error), given);
+    }
   }
 }
 
 /** Throws, before anything has happened, what Node's or Deno's permissions have against looking at the file. */
-function checkPermission(address: Address): void {
+function isTaken(address: Address): boolean {
   try {
-    lstatSync(address.bytes);
+    return lstatSync(address.bytes, { throwIfNoEntry: false }) !== undefined;
   } catch (error) {
-    // The system's own errors are for bind(2) to tell.
-    if ((error as NodeJS.ErrnoException).errno === undefined) throw error;
+    // The system's own errors are for bind(2) to report.
+    errnoOf(error);
+    return false;
   }
 }
 
-function bindWithMode(fd: number, address: Address, mode: number | undefined): number {
-  const bind = (sockaddr: Uint8Array) => os.bind(fd, sockaddr);
-  if (mode === undefined) return bindTo(address, bind);
-  // The kernel makes the file with the mode of the socket, less the umask (unix_bind_bsd in af_unix.c).
-  const result = os.fchmod(fd, mode);
-  if (result < 0) throw systemError('fchmod', result, address.given);
-  if ((mode & umask()) === 0) return bindTo(address, bind);
-  return bindTo(address, bind, (path) => chmodSync(path, mode));
+function vacate(address: Address, options: SocketFileOptions): void {
+  const isFree = options.reclaim && asBind(address, () => reclaim(address.bytes));
+  if (!isFree) throw systemError('bind', -EADDRINUSE, address.given);
 }
-
-/** If possible not by `process.umask()`, which changes it for a moment in order to read it. */
-function umask(): number {
-  try {
-    const line = /^Umask:\s*([0-7]+)$/m.exec(readFileSync('/proc/self/status', 'latin1'));
-    return Number.parseInt(line?.[1] ?? '777', 8);
-  } catch {
-    // Forbidden by Node's or Deno's permissions.
-    return process.umask();
-  }
-}
-
-/** Removes a socket file to which a connect is refused; returns whether the name is free now. */
-function removeDead(address: Address): boolean {
-  const file = lstatSync(address.bytes, { throwIfNoEntry: false });
-  if (file === undefined) return true;
-  if (!file.isSocket() || !refusesConnections(address)) return false;
-  unlinkSync(address.bytes);
-  return true;
-}
-
-function refusesConnections(address: Address): boolean {
-  const probe = os.socket(AF_UNIX, SOCKET_TYPE, 0);
-  if (probe < 0) throw systemError('socket', probe, address.given);
-  try {
-    return connectTo(address, (sockaddr) => os.connect(probe, sockaddr)) === -ECONNREFUSED;
-  } finally {
-    os.close(probe);
-  }
-}
-
-const LOCK_TRIES = 200;
-const LOCK_DELAY_MS = 5;
 
 /**
- * Does something while no other server in the directory is between its bind(2) and its listen(2), when
- * it would look dead.
- *
- * @param work gets whether that is certain: it is not where the directory cannot be locked
+ * Whether bind(2) makes the file with exactly that mode. The kernel takes the mode of the socket, less the umask
+ * (unix_bind_bsd in net/unix/af_unix.c), less what a default ACL of the directory lacks (acl(5)): another socket is
+ * bound to a hidden name there.
  */
-function takingTurns<T>(address: Address, work: (certain: boolean) => T): T {
-  let directory: number;
+function isMadeInPlace(address: Address, mode: number | undefined): boolean {
+  if (!hasShortName(address)) return false;
+  if (mode === undefined) return true;
+  const trial = os.socket(AF_UNIX, SOCKET_TYPE, 0);
+  if (trial < 0) return false;
   try {
-    directory = openSync(directoryOf(address), constants.O_RDONLY | constants.O_DIRECTORY);
-  } catch {
-    // Missing, or not readable. If that matters, bind(2) will say so.
-    return work(false);
-  }
-  try {
-    return work(lock(directory));
+    const path = sibling(address.bytes, hiddenName());
+    if (os.fchmod(trial, mode) < 0 || bindPath(trial, path) < 0) return false;
+    try {
+      return modeOf(path) === mode;
+    } finally {
+      unlinkIfThere(path);
+    }
   } finally {
-    closeSync(directory);
+    os.close(trial);
   }
 }
 
-/** Whether the directory could be locked; closing it unlocks it. Others hold the lock for microseconds. */
-function lock(directory: number): boolean {
-  const clock = new Int32Array(new SharedArrayBuffer(4));
-  for (let tries = 0; tries < LOCK_TRIES; tries++) {
-    if (os.flock(directory, LOCK_EX | LOCK_NB) === 0) return true;
-    Atomics.wait(clock, 0, 0, LOCK_DELAY_MS);
+function makeInPlace(fd: number, address: Address, _mode: unknown, listen: () => void): FileIdentity {
+  check('bind', bindPath(fd, address.bytes), address);
+  const identity = asBind(address, () => lstatSync(address.bytes, { bigint: true }));
+  try {
+    listen();
+  } catch (error) {
+    removeFile(address.bytes, identity);
+    throw error;
   }
-  return false;
+  return identity;
+}
+
+/** The kernel knows the socket by its path in the private directory, of which the last component is its name. */
+function makePrivately(
+  fd: number,
+  address: Address,
+  mode: number | undefined,
+  listen: () => void,
+): FileIdentity {
+  const directory = asBind(address, () => new PrivateDirectory(directoryOf(address.bytes)));
+  try {
+    const name = nameOf(address.bytes);
+    const path = directory.entry(isShort(name) ? name : 'socket');
+    check('bind', bindPath(fd, path), address);
+    try {
+      if (mode !== undefined && modeOf(path) !== mode) asBind(address, () => chmodSync(path, mode));
+      listen();
+      return asBind(address, () => {
+        linkSync(path, address.bytes);
+        return lstatSync(path, { bigint: true });
+      });
+    } finally {
+      unlinkIfThere(path);
+    }
+  } finally {
+    directory.remove();
+  }
+}
+
+function bindPath(fd: number, path: Buffer): number {
+  return bindTo(fileAddress(path), (sockaddr) => os.bind(fd, sockaddr));
+}
+
+function modeOf(path: Buffer): number | undefined {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  return stats === undefined ? undefined : stats.mode & 0o7777;
+}
+
+function check(syscall: string, result: number, address: Address): void {
+  if (result < 0) throw systemError(syscall, result, address.given);
+}
+
+/** Calls in place of a plain bind(2) fail with its errors. */
+function asBind<T>(address: Address, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    const errno = errnoOf(error);
+    throw systemError('bind', errno === -EEXIST ? -EADDRINUSE : errno, address.given);
+  }
 }

@@ -21,6 +21,7 @@ import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { test } from 'node:test';
 import { listen, SeqpacketSocket } from 'seqpacket';
+import { Peer, Python } from './support/peers.js';
 import { missing } from './support/programs.js';
 import { scratchDirectory, scratchPath } from './support/scratch.js';
 import { connectedAt, fillBacklog, listeningAt, receiveText } from './support/sockets.js';
@@ -109,29 +110,105 @@ test('without a mode the umask decides', () => {
   assert.equal(statSync(path).mode & 0o777, 0o750);
 });
 
-test('the file never has another mode than the one asked for', { skip: missing('strace') }, () => {
-  for (const mode of [0o600, 0o666]) {
+test('the file has its mode, and listens, before it has its name', { skip: missing('strace') }, () => {
+  // The umask leaves the first one as it is; the file is made under its name then, which is not closed to anybody.
+  for (const [mode, isNamedBy] of [
+    [0o600, 'bind'],
+    [0o666, 'link'],
+  ] as const) {
     const path = scratchPath();
-    const script = `import { listen } from 'seqpacket'; listen(process.argv[1], { mode: ${mode} }); process.exit();`;
-    const filter = 'trace=bind,chmod,fchmod,fchmodat,link,linkat,rename,renameat2,umask';
+    const script = `import { listen } from 'seqpacket'; process.umask(0o022); listen(process.argv[1], { mode: ${mode} }); process.exit();`;
+    const filter = 'trace=bind,listen,chmod,fchmod,fchmodat,link,linkat,rename,renameat,renameat2,umask';
     const { stderr } = spawnSync(
       'strace',
       ['-qq', '-f', '-e', filter, process.execPath, '--input-type=module', '-e', script, path],
       { encoding: 'utf8' },
     );
-    // After the call that gives the file its name, no mode is changed any more.
-    const calls = stderr.split('\n').filter((line) => /\b(bind|chmod|fchmod|link|umask)\w*\(/.test(line));
-    const named = calls.findIndex(
-      (line) => (line.includes('bind(') || line.includes('link')) && line.includes('/socket'),
-    );
+    const calls = stderr.split('\n');
+    const named = calls.findIndex((line) => line.includes(isNamedBy) && line.includes(`"${path}"`));
     assert.notEqual(named, -1, stderr);
-    assert.equal(calls.findIndex((line) => /\b(f?chmod\w*|umask)\(/.test(line)) < named, true, stderr);
-    assert.deepEqual(
-      calls.slice(named + 1).filter((line) => /chmod|umask/.test(line)),
-      [],
-    );
+    const isCall = (name: string) => (line: string) => new RegExp(`\\b${name}\\w*\\(`).test(line);
+    // No mode is changed any more, not even for a moment by an umask.
+    assert.deepEqual(calls.slice(named).filter(isCall('(f?chmod|umask)')), []);
+    const listens = calls.findIndex(isCall('listen'));
+    assert.equal(listens > named, isNamedBy === 'bind', stderr);
     assert.equal(statSync(path).mode & 0o777, mode);
   }
+});
+
+/** Whether the kernel shows a socket by that name. */
+function isKnownAs(path: string): boolean {
+  return readFileSync('/proc/net/unix', 'utf8')
+    .split('\n')
+    .some((line) => line.endsWith(` ${path}`));
+}
+
+test('other programs see the name, as far as the umask leaves the mode as it is', () => {
+  const before = process.umask(0o022);
+  try {
+    for (const mode of [undefined, 0o600, 0o644]) {
+      for (const dead of [false, true]) {
+        const path = scratchPath();
+        if (dead) listeningAt(path).close();
+        using _acceptor = listen(path, { mode });
+        assert.ok(isKnownAs(path), `mode ${mode?.toString(8)}`);
+      }
+    }
+  } finally {
+    process.umask(before);
+  }
+});
+
+test('the mode is exact where the directory has a default ACL', { skip: missing('setfacl') }, async () => {
+  const before = process.umask();
+  try {
+    for (const acl of [
+      'u::rwx,g::r-x,o::---',
+      'u::r-x,g::r-x,o::r-x',
+      'u::rwx,u:65534:rwx,g::r-x,m::r-x,o::---',
+    ]) {
+      for (const [mode, umask] of [
+        [0o660, 0],
+        [0o600, 0o022],
+        [0o666, 0o022],
+      ] as const) {
+        const path = scratchPath();
+        assert.equal(spawnSync('setfacl', ['-d', '-m', acl, dirname(path)]).status, 0);
+        process.umask(umask);
+        using acceptor = listen(path, { mode });
+        assert.equal((statSync(path).mode & 0o7777).toString(8), mode.toString(8), `${acl}, umask ${umask}`);
+        assert.deepEqual(readdirSync(dirname(path)), ['socket']);
+        const [client, server] = await connectedAt(acceptor, path);
+        client.close();
+        server.close();
+      }
+    }
+  } finally {
+    process.umask(before);
+  }
+});
+
+test('the mode is exact under an umask that takes everything', () => {
+  const directory = scratchDirectory();
+  chmodSync(directory, 0o777);
+  const script = `
+    import { readdirSync, statSync } from 'node:fs';
+    import { connect, listen } from 'seqpacket';
+    if (process.getuid() === 0) { process.setgroups([]); process.setgid(65534); process.setuid(65534); }
+    process.chdir(process.argv[1]);
+    process.umask(0o777);
+    for (const mode of [0o600, 0o660, 0o666]) {
+      const acceptor = listen('socket', { mode });
+      console.log((statSync('socket').mode & 0o7777) === mode, readdirSync('.').join());
+      (await connect('socket')).close();
+      acceptor.close();
+      console.log(readdirSync('.').join());
+    }
+  `;
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script, directory], {
+    encoding: 'utf8',
+  });
+  assert.equal(stdout, 'true socket\n\n'.repeat(3), stderr);
 });
 
 test('a long path can have a mode, and is reclaimed and removed like any other', () => {
@@ -201,6 +278,14 @@ test('a live server’s file is never taken, not even if its backlog is full', a
   for (const each of queued) each.close();
 });
 
+test('a live server is not troubled by others that want its place', async () => {
+  const path = scratchPath();
+  using acceptor = listen(path);
+  assert.throws(() => listen(path), { code: 'EADDRINUSE' });
+  // No connection has come and gone.
+  await assert.rejects(acceptor.accept({ signal: AbortSignal.timeout(50) }), { code: 'ABORT_ERR' });
+});
+
 test('a live server of another type is never taken', async () => {
   const path = scratchPath();
   const server = createServer().listen(path);
@@ -208,6 +293,140 @@ test('a live server of another type is never taken', async () => {
   assert.throws(() => listen(path), { code: 'EADDRINUSE' });
   assert.ok(existsSync(path));
   server.close();
+});
+
+for (const [what, type, then] of [
+  ['a socket that does not listen yet', 'SOCK_SEQPACKET', ''],
+  ['a listener that was shut down, but not closed', 'SOCK_SEQPACKET', 's.listen(); s.shutdown(2)'],
+  ['a stream socket that does not listen yet', 'SOCK_STREAM', ''],
+  ['a datagram socket', 'SOCK_DGRAM', ''],
+  ['a datagram socket that hears only one peer', 'SOCK_DGRAM', 'peer(s)'],
+] as const) {
+  test(`the file of ${what} is not dead`, { skip: missing('python3') }, async (t) => {
+    const path = scratchPath();
+    const script = `
+      def peer(s):
+          other = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+          other.bind(args[0] + '.peer')
+          s.connect(args[0] + '.peer')
+          keep.append(other)
+      keep = []
+      s = socket.socket(socket.AF_UNIX, socket.${type})
+      s.bind(args[0])
+      ${then}
+      say('ready')
+      hear()
+    `;
+    const python = new Python(t, script, path);
+    assert.equal(await python.says(), 'ready');
+    const { ino } = statSync(path);
+    for (const options of [{}, { mode: 0o666 }]) {
+      assert.throws(() => listen(path, options), { code: 'EADDRINUSE', syscall: 'bind', address: path });
+    }
+    assert.equal(statSync(path).ino, ino);
+    python.tell('end');
+    await python.finished();
+    listen(path).close();
+    assert.equal(existsSync(path), false);
+  });
+}
+
+test('a named client keeps its file', async () => {
+  const name = scratchPath('client');
+  using client = new SeqpacketSocket();
+  client.open();
+  client.bind(name);
+  assert.throws(() => listen(name), { code: 'EADDRINUSE', address: name });
+  const path = scratchPath();
+  using acceptor = listeningAt(path);
+  const [server] = await Promise.all([acceptor.accept(), client.connect(path)]);
+  assert.throws(() => listen(name), { code: 'EADDRINUSE', address: name });
+  assert.equal(server.remotePath, name);
+  assert.ok(statSync(name).isSocket());
+  server.close();
+});
+
+test('without descriptors to find out whether a file is dead it is EMFILE', () => {
+  const path = scratchPath();
+  listeningAt(path).close();
+  const script = `
+    import { closeSync, openSync } from 'node:fs';
+    import { listen } from 'seqpacket';
+    listen(process.argv[1] + '.first').close();
+    const open = [];
+    try { for (;;) open.push(openSync('/dev/null')); } catch {}
+    for (let free = 1; free <= 6; free++) {
+      closeSync(open.pop());
+      try { listen(process.argv[1]).close(); console.log('listens'); break; }
+      catch (error) { console.log(error.code, error.syscall, error.address); }
+    }
+  `;
+  const { stdout, stderr } = spawnSync(
+    'sh',
+    ['-c', 'ulimit -n 64; exec "$@"', 'sh', process.execPath, '--input-type=module', '-e', script, path],
+    { encoding: 'utf8' },
+  );
+  const outcomes = stdout.trim().split('\n');
+  assert.equal(outcomes.pop(), 'listens', stderr);
+  assert.ok(outcomes.length > 0);
+  for (const outcome of outcomes) assert.equal(outcome, `EMFILE bind ${path}`);
+});
+
+/** A shell for which there is no /proc, and nobody else loses it. */
+const WITHOUT_PROC = ['unshare', '-m', 'sh', '-c', 'mount -t tmpfs none /proc && exec "$@"', 'sh'] as const;
+
+const noWayWithoutProc =
+  process.env['SEQPACKET_SANITIZED'] !== undefined
+    ? 'AddressSanitizer needs /proc'
+    : spawnSync(WITHOUT_PROC[0], [...WITHOUT_PROC.slice(1), 'true']).status !== 0 &&
+      'needs unshare and its rights';
+
+test('the file of a dead server is reclaimed without /proc, a live one’s is not', {
+  skip: noWayWithoutProc,
+}, () => {
+  const path = scratchPath();
+  listeningAt(path).close();
+  const script = `
+    import { existsSync, readdirSync } from 'node:fs';
+    import { listen, SeqpacketSocket } from 'seqpacket';
+    const path = process.argv[1];
+    const acceptor = listen(path);
+    try { listen(path); } catch (error) { console.log(error.code); }
+    acceptor.close();
+    const socket = new SeqpacketSocket();
+    socket.open();
+    socket.bind(path);
+    try { listen(path); } catch (error) { console.log(error.code); }
+    console.log(existsSync('/proc/self'), existsSync(path));
+  `;
+  const [program, ...args] = [...WITHOUT_PROC, process.execPath, '--input-type=module', '-e', script, path];
+  const { stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' });
+  assert.equal(stdout, 'EADDRINUSE\nEADDRINUSE\nfalse true\n', stderr);
+  assert.deepEqual(readdirSync(dirname(path)), ['socket']);
+});
+
+test('a dead file that may not be removed is EADDRINUSE', {
+  skip: process.getuid?.() !== 0 && 'needs root',
+}, () => {
+  const directory = scratchDirectory();
+  const path = `${directory}/socket`;
+  listeningAt(path).close();
+  chmodSync(path, 0o666);
+  const script = `
+    import { listen } from 'seqpacket';
+    process.setgroups([]); process.setgid(65534); process.setuid(65534);
+    for (const mode of [undefined, 0o600, 0o666]) {
+      try { listen(process.argv[1], { mode }); } catch (error) { console.log(error.code, error.syscall, error.address); }
+    }
+  `;
+  for (const bits of [0o755, 0o1777]) {
+    chmodSync(directory, bits);
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script, path], {
+      encoding: 'utf8',
+    });
+    assert.equal(stdout, `EADDRINUSE bind ${path}\n`.repeat(3), stderr);
+    assert.deepEqual(readdirSync(directory), ['socket']);
+  }
 });
 
 const others: [string, (path: string) => void][] = [
@@ -330,64 +549,15 @@ test('release leaves the file to whoever goes on', () => {
   assert.equal(existsSync(path), true);
 });
 
-test('of two servers that start at once one wins, and the other gets EADDRINUSE', async () => {
-  const directory = scratchDirectory();
-  const script = `
-    import { listen } from 'seqpacket';
-    import { once } from 'node:events';
-    process.stdin.resume();
-    for (let round = 0; round < 30; round++) {
-      console.log('ready');
-      const [line] = await once(process.stdin, 'data');
-      const path = String(line).trim();
-      try { globalThis.keep = listen(path, { mode: round % 2 ? 0o666 : undefined }); console.log('won'); }
-      catch (error) { console.log(error.code); }
-      await once(process.stdin, 'data');
-      globalThis.keep?.release().close();
-      globalThis.keep = undefined;
-    }
-    process.exit();
-  `;
-  const children = Array.from({ length: 3 }, () =>
-    spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['pipe', 'pipe', 'inherit'] }),
-  );
-  const next = children.map((child) => {
-    const lines = child.stdout.setEncoding('utf8')[Symbol.asyncIterator]();
-    let rest = '';
-    return async () => {
-      while (!rest.includes('\n')) rest += (await lines.next()).value;
-      const [line] = rest.split('\n', 1);
-      rest = rest.slice(line!.length + 1);
-      return line;
-    };
-  });
-  for (let round = 0; round < 30; round++) {
-    const path = `${directory}/${round}`;
-    // A dead server's file is in the way, which each of them is entitled to reclaim.
-    listeningAt(path).close();
-    await Promise.all(next.map((line) => line()));
-    for (const child of children) child.stdin.write(`${path}\n`);
-    const outcomes = await Promise.all(next.map((line) => line()));
-    assert.deepEqual(outcomes.sort(), ['EADDRINUSE', 'EADDRINUSE', 'won']);
-    using client = new SeqpacketSocket();
-    await client.connect(path);
-    for (const child of children) child.stdin.write('go on\n');
-  }
-});
-
-test('a directory that cannot be locked costs the reclaiming, nothing else', {
-  skip: missing('flock'),
-}, async () => {
+test('nobody can stop it with a lock on the directory', { skip: missing('flock') }, async (t) => {
   const path = scratchPath();
-  const holder = spawn('flock', [dirname(path), '-c', 'echo held; sleep 60'], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  await once(holder.stdout, 'data');
-  listen(path).close();
+  const holder = new Peer(t, 'flock', [dirname(path), 'sh', '-c', 'echo held >&2; exec cat']);
+  await holder.reports('held');
   listeningAt(path).close();
-  assert.throws(() => listen(path), { code: 'EADDRINUSE' });
-  holder.kill();
-  await once(holder, 'exit');
+  listen(path).close();
+  assert.equal(existsSync(path), false);
+  holder.process.stdin.end();
+  await holder.finished();
 });
 
 test('errors name bind and the path', { skip: process.getuid?.() !== 0 && 'needs root' }, () => {

@@ -912,14 +912,10 @@ export class AcceptorModel {
     return this.listen(backlog);
   }
 
-  /** Whether the name of a dead server is free now; a living one sees a connection come and go. */
+  /** Whether the name of a dead socket is free now; a living one, listening or not, keeps it and notices nothing. */
   #reclaims(path: string): boolean {
-    if (this.kernel.names.get(path) === PLAIN_FILE) return false;
-    const probe = this.kernel.socket();
-    probe.descriptors++;
-    const error = this.kernel.connect(probe, path);
-    this.kernel.close(probe);
-    if (error !== 'ECONNREFUSED') return false;
+    const holder = this.kernel.names.get(path);
+    if (holder === PLAIN_FILE || holder?.state !== 'dead') return false;
     this.kernel.names.delete(path);
     return true;
   }
