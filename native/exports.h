@@ -20,7 +20,6 @@
   X(fcntl)              \
   X(dup)                \
   X(fchmod)             \
-  X(flock)              \
   X(poll)               \
   X(close)
 #define MESSAGES(X) \

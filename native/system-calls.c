@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -188,17 +187,6 @@ napi_value js_fchmod(napi_env env, napi_callback_info info) {
   int mode = integer_argument(&call, 1);
   if (call.failed) return arguments_unread(&call);
   return outcome(&call, fchmod(fd, (mode_t)mode));
-}
-
-/* flock(fd, operation) */
-napi_value js_flock(napi_env env, napi_callback_info info) {
-  struct call call = begin_call(env, info);
-  int fd = integer_argument(&call, 0);
-  int operation = integer_argument(&call, 1);
-  if (call.failed) return arguments_unread(&call);
-  int result;
-  RETRY(result, flock(fd, operation));
-  return outcome(&call, result);
 }
 
 /* poll(fd, events), without waiting: the events that there are, 0 if there are none */

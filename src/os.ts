@@ -64,8 +64,6 @@ export interface OperatingSystem {
   dup(fd: number): number;
   /** fchmod(2) */
   fchmod(fd: number, mode: number): number;
-  /** flock(2) */
-  flock(fd: number, operation: number): number;
   /** poll(2) of one descriptor without waiting; the events that there are, 0 if there are none. */
   poll(fd: number, events: number): number;
   /** close(2) */
