@@ -147,3 +147,22 @@ test('bytesReadable counts the bytes of all waiting messages', async () => {
   await receiveText(ends.b);
   assert.equal(ends.b.ioControl('bytesReadable'), 32);
 });
+
+test('no message is delivered after the iteration is done, however many next() there are', async () => {
+  using ends = socketPair();
+  const iterator = ends.b[Symbol.asyncIterator]();
+  const steps = [iterator.next(), iterator.next(), iterator.next()];
+  await ends.a.send(Buffer.from('first'));
+  await ends.a.send(Buffer.alloc(0));
+  await ends.a.send(Buffer.from('behind the end'));
+  const results = await Promise.all(steps);
+  assert.deepEqual(
+    results.map(({ done, value }) => [done, value && String(value)]),
+    [
+      [false, 'first'],
+      [true, undefined],
+      [true, undefined],
+    ],
+  );
+  assert.equal(await receiveText(ends.b), 'behind the end');
+});

@@ -160,3 +160,39 @@ test('the context of AsyncLocalStorage is kept across every awaited operation', 
   }
   for (const each of [...queued, last]) each.close();
 });
+
+test('a subscriber may close, release or cancel what it is informed of', async () => {
+  const seen: string[] = [];
+  for (const action of ['close', 'release', 'cancel'] as const) {
+    const [a, b] = pair();
+    const waiting = assert.rejects(a.receive(Buffer.alloc(1)), { code: 'ECANCELED' });
+    const onClose = (message: unknown) => {
+      const { endpoint } = message as { endpoint: SeqpacketSocket };
+      if (endpoint !== a) return;
+      seen.push(`${action}: open ${endpoint.isOpen}`);
+      if (action === 'release') assert.throws(() => endpoint.release(), { code: 'EBADF', syscall: 'release' });
+      else endpoint[action]();
+    };
+    subscribe('seqpacket:close', onClose);
+    a.close();
+    unsubscribe('seqpacket:close', onClose);
+    await waiting;
+    assert.equal(a.isOpen, false);
+    b.close();
+  }
+  assert.deepEqual(seen, ['close: open true', 'release: open true', 'cancel: open true']);
+});
+
+test('a subscriber that closes on an error does not change the order in which promises settle', async () => {
+  const [a, b] = pair();
+  const settled: string[] = [];
+  const note = (name: string) => (error: NodeJS.ErrnoException) => settled.push(`${name} ${error.code}`);
+  const onError = () => a.close();
+  subscribe('seqpacket:error', onError);
+  const done = ['first', 'second', 'third'].map((name) => a.receive(Buffer.alloc(1)).catch(note(name)));
+  await b.send('longer');
+  await Promise.all(done);
+  unsubscribe('seqpacket:error', onError);
+  assert.deepEqual(settled, ['first EMSGSIZE', 'second ECANCELED', 'third ECANCELED']);
+  b.close();
+});
