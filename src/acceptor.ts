@@ -245,7 +245,8 @@ export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<Seqpack
 
   /**
    * Waits until a connection can be accepted, and leaves it where it is: poll(2). Errors count, too, as on a socket that
-   * does not listen. A wait takes its turn among the accepts.
+   * does not listen; so does a connection that `allow` or `maxConnections` refuses, until an accept has met it. A wait
+   * takes its turn among the accepts.
    *
    * @param what `'read'`; a socket that listens is never writable, so that `'write'` would wait for ever
    * @throws `ERR_INVALID_ARG_VALUE` for `'write'`
