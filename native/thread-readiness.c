@@ -161,11 +161,11 @@ void stop_watcher(void *data) {
   struct instance *instance = data;
   struct watcher *watcher = instance->watcher;
   if (watcher == NULL) return;
-  instance->watcher = NULL;
   const uint64_t one = 1;
   /* If the thread cannot be stopped, what it uses has to stay. */
   if (write(watcher->stop, &one, sizeof one) != sizeof one) return;
   pthread_join(watcher->thread, NULL);
+  instance->watcher = NULL;
   /* Fails only if the function is gone already. */
   (void)napi_release_threadsafe_function(watcher->function, napi_tsfn_abort);
   free_watcher(watcher);
@@ -207,13 +207,12 @@ static int start_watcher(napi_env env, struct instance *instance) {
     free_watcher(watcher);
     return result;
   }
-  instance->watcher = watcher;
   /* Hooks run in the reverse order: this one before the threadsafe function goes. */
-  if (napi_add_env_cleanup_hook(env, stop_watcher, instance) != napi_ok) {
-    stop_watcher(instance);
-    return -ENOMEM;
-  }
-  return 0;
+  const bool is_hooked = napi_add_env_cleanup_hook(env, stop_watcher, instance) == napi_ok;
+  instance->watcher = watcher;
+  if (is_hooked) return 0;
+  stop_watcher(instance);
+  return -ENOMEM;
 }
 
 /* threadPollOpen(fd): as pollOpen */

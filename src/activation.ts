@@ -1,10 +1,9 @@
 import { isMainThread } from 'node:worker_threads';
 import { SeqpacketAcceptor } from './acceptor';
+import { setCloseOnExec } from './descriptor-flags';
 import { checkSeqpacket, isListening } from './endpoint';
-import { invalidState, systemError, unsupportedInWorker } from './errors';
+import { invalidState, unsupportedInWorker } from './errors';
 import { FileDescriptor } from './file-descriptor';
-import { F_GETFD, F_SETFD, FD_CLOEXEC } from './linux';
-import { os } from './os';
 import { SeqpacketSocket } from './socket';
 
 /** A socket that this process was started with. */
@@ -63,12 +62,6 @@ function noneInWorker(pid: string | undefined, count: string | undefined): never
 function positiveInteger(name: string, value: string): number {
   if (!/^\d{1,9}$/.test(value)) throw invalidState(`${name} is not a number: ${JSON.stringify(value)}`);
   return Number(value);
-}
-
-function setCloseOnExec(fd: number): void {
-  const flags = os.fcntl(fd, F_GETFD, 0);
-  const result = flags < 0 ? flags : os.fcntl(fd, F_SETFD, flags | FD_CLOEXEC);
-  if (result < 0) throw systemError('fcntl', result);
 }
 
 function socketOf(fd: number): Omit<ActivatedSocket, 'name'> {

@@ -1,8 +1,6 @@
 import { emptyMessagesOf, type PairOptions, withMode } from './connect';
-import { systemError } from './errors';
+import { setNonBlocking } from './descriptor-flags';
 import type { FileDescriptor } from './file-descriptor';
-import { F_GETFL, F_SETFL, O_NONBLOCK } from './linux';
-import { os } from './os';
 import { SeqpacketSocket } from './socket';
 
 /**
@@ -24,12 +22,12 @@ export function pairForChild(options?: PairOptions): [SeqpacketSocket, FileDescr
   const mode = emptyMessagesOf(options);
   const [ours, other] = SeqpacketSocket.pair();
   const theirs = other.release();
-  const flags = os.fcntl(theirs.fd, F_GETFL, 0);
-  const result = flags < 0 ? flags : os.fcntl(theirs.fd, F_SETFL, flags & ~O_NONBLOCK);
-  if (result < 0) {
+  try {
+    setNonBlocking(theirs.fd, false);
+    return [withMode(ours, mode), theirs];
+  } catch (error) {
     ours.close();
     theirs.close();
-    throw systemError('fcntl', result);
+    throw error;
   }
-  return [withMode(ours, mode), theirs];
 }

@@ -3,10 +3,11 @@ import type { Server, Socket } from 'node:net';
 import { type InspectOptions, inspect } from 'node:util';
 import { checkBoolean, checkInteger } from './arguments';
 import { closeWithOwner, OwnedDescriptor } from './descriptor';
+import { isNonBlocking, setNonBlocking } from './descriptor-flags';
 import { type FileType, fileTypeOf, isSocketOf, type SocketFamily, type SocketType } from './descriptor-kind';
 import { invalidType, systemError } from './errors';
 import { inspected } from './inspection';
-import { F_GETFD, F_GETFL, F_SETFL, O_NONBLOCK } from './linux';
+import { F_GETFD } from './linux';
 import { os } from './os';
 import { mayBeTracked, TrackedDescriptor } from './thread-tracking';
 
@@ -112,14 +113,12 @@ export class FileDescriptor implements Disposable {
    * @throws `EBADF` once closed or detached
    */
   get nonBlocking(): boolean {
-    return (this.#statusFlags() & O_NONBLOCK) !== 0;
+    return isNonBlocking(this.fd);
   }
 
   set nonBlocking(value: boolean) {
     checkBoolean(value, 'nonBlocking');
-    const flags = this.#statusFlags();
-    const result = os.fcntl(this.fd, F_SETFL, value ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
-    if (result < 0) throw systemError('fcntl', result);
+    setNonBlocking(this.fd, value);
   }
 
   /**
@@ -176,12 +175,6 @@ export class FileDescriptor implements Disposable {
       properties['file'] = () => readlinkSync(`/proc/self/fd/${this.fd}`);
     }
     return inspected(this, properties, depth, options);
-  }
-
-  #statusFlags(): number {
-    const flags = os.fcntl(this.fd, F_GETFL, 0);
-    if (flags < 0) throw systemError('fcntl', flags);
-    return flags;
   }
 }
 

@@ -325,7 +325,8 @@ class World {
       if (await this.closeUnwanted()) continue;
       const owed = this.#queues().find((queue) => queue.owed)?.owed;
       if (owed === undefined && !this.#tickets.some((each) => each.expected !== undefined)) return;
-      if (performance.now() > deadline) assert.fail(`${owed?.syscall ?? 'a refusal'} has to settle, but waits`);
+      if (performance.now() > deadline)
+        assert.fail(`${owed?.syscall ?? 'a refusal'} has to settle, but waits`);
       // A connect tries again only after a while.
       if (owed instanceof Connect) await delay(1);
     }

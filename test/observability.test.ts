@@ -170,7 +170,8 @@ test('a subscriber may close, release or cancel what it is informed of', async (
       const { endpoint } = message as { endpoint: SeqpacketSocket };
       if (endpoint !== a) return;
       seen.push(`${action}: open ${endpoint.isOpen}`);
-      if (action === 'release') assert.throws(() => endpoint.release(), { code: 'EBADF', syscall: 'release' });
+      if (action === 'release')
+        assert.throws(() => endpoint.release(), { code: 'EBADF', syscall: 'release' });
       else endpoint[action]();
     };
     subscribe('seqpacket:close', onClose);

@@ -14,7 +14,8 @@ const SIZES = ['Rss', 'AnonHugePages'] as const;
 /** Kibibytes of the area that batches are received into: the largest mapping without a file. */
 function batchArea(): Record<'size' | (typeof SIZES)[number], number> & { flags: string } {
   const mappings = readFileSync('/proc/self/smaps', 'latin1').split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
-  const numberIn = (text: string, name: string) => Number(new RegExp(`^${name}: +(\\d+) kB`, 'm').exec(text)?.[1]);
+  const numberIn = (text: string, name: string) =>
+    Number(new RegExp(`^${name}: +(\\d+) kB`, 'm').exec(text)?.[1]);
   const areas = mappings
     .filter((text) => /^\S+ rw-p 00000000 00:00 0 *$/m.test(text) && numberIn(text, 'Size') > 280_000)
     .map((text) => ({
@@ -31,7 +32,9 @@ test('long batches leave at most two mebibytes in memory', async () => {
   ends.a.setOption('sendBufferSize', 4 << 20);
   // Of every shape: the long message is in another slot each time.
   for (let round = 0; round < 64; round++) {
-    const messages = Array.from({ length: 8 }, (_, index) => Buffer.alloc(index === round % 8 ? 30_000 : 100));
+    const messages = Array.from({ length: 8 }, (_, index) =>
+      Buffer.alloc(index === round % 8 ? 30_000 : 100),
+    );
     await ends.a.sendMany(messages);
     for (let received = 0; received < messages.length; ) received += (await ends.b.receiveMany()).length;
   }
@@ -57,11 +60,16 @@ test('receiveMany works where memory is limited, as receive does', { skip: missi
     })();
   `;
   const node = [process.execPath, '--max-old-space-size=64', '-e', script];
-  const { stdout, stderr } = spawnSync('prlimit', ['--data=280000000', ...node], { cwd: root, encoding: 'utf8' });
+  const { stdout, stderr } = spawnSync('prlimit', ['--data=280000000', ...node], {
+    cwd: root,
+    encoding: 'utf8',
+  });
   assert.equal(stdout, 'one,two\n', stderr);
 });
 
-test('a message that is longer than all memory for it is an error, not cut', { skip: missing('cc') }, async (t) => {
+test('a message that is longer than all memory for it is an error, not cut', {
+  skip: missing('cc'),
+}, async (t) => {
   // The C layer as it is, with an area so small that a message can be longer.
   const directory = mkdtempSync(join(tmpdir(), 'seqpacket-small-'));
   t.after(() => rmSync(directory, { recursive: true }));
