@@ -4,8 +4,8 @@ import { spawnSync } from 'node:child_process';
 
 /** Functions of the C library that glibc and musl share, and that have had one version since 2.17 (glibc). */
 const libc = new Set(
-  `__errno_location accept4 bind calloc close connect epoll_create1 epoll_ctl epoll_wait eventfd fchmod fcntl flock
-  free getpeername getsockname getsockopt ioctl listen madvise malloc memcpy memmove memset mmap munmap
+  `__errno_location accept4 bind calloc close connect epoll_create1 epoll_ctl epoll_wait eventfd fchmod fcntl
+  free getpeername getsockname getsockopt ioctl listen madvise malloc memcpy memmove memset mmap munmap poll
   pthread_create pthread_join pthread_sigmask realloc recvmmsg recvmsg send setsockopt shutdown sigfillset
   socket socketpair syscall sysconf write`.split(/\s+/),
 );

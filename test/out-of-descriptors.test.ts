@@ -38,8 +38,9 @@ function run(prefix: string, program = script): { stdout: string; stderr: string
   const command = `ulimit -n 60; exec ${prefix} "$0" --input-type=module -e "$1" "$2"`;
   const child = spawnSync('sh', ['-c', command, process.execPath, program, scratchPath()], {
     encoding: 'utf8',
+    timeout: 60_000,
   });
-  assert.equal(child.status, 0, child.stderr);
+  assert.equal(child.signal ?? child.status, 0, child.stdout + child.stderr);
   return child;
 }
 

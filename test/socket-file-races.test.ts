@@ -58,6 +58,7 @@ test('of servers that start at once where a dead file lies exactly one listens',
     for (const [index, { tell }] of servers.entries()) tell(`${path} ${MODES[(round + index) % 3]} ${start}`);
     const outcomes: string[] = await Promise.all(servers.map(({ hear }) => hear()));
     const winner = outcomes.indexOf('won');
+    assert.notEqual(winner, -1, `round ${round}: ${outcomes}`);
     const others = outcomes.filter((_, index) => index !== winner);
     assert.deepEqual(
       others,
@@ -227,7 +228,9 @@ test('SIGKILL at any moment costs no live server its file', async (t) => {
   const path = `${directory}/socket`;
   const script = `
     import { connect, listen } from 'seqpacket';
-    for (;;) {
+    // In case the test is killed before it can kill this.
+    const end = Date.now() + 60_000;
+    while (Date.now() < end) {
       try {
         const acceptor = listen(process.argv[1], { mode: 0o666 });
         for (let times = 0; times < 3; times++) {
