@@ -1,7 +1,7 @@
 /** Checks of what callers pass in. Each throws, with Node's codes, before anything has happened. */
 import { types } from 'node:util';
 import { invalidState, invalidType, invalidValue, outOfRange } from './errors';
-import { IOV_MAX } from './linux';
+import { IOV_MAX } from './system/linux';
 
 /** One buffer, or several that stand for their concatenation (scatter/gather, readv(2)). */
 export type Buffers = ArrayBufferView | readonly ArrayBufferView[];

@@ -1,7 +1,7 @@
 /** The errors of the library, made as Node's own modules make theirs. */
 import { getSystemErrorMap, inspect, types } from 'node:util';
 import { fromCaller } from './caller';
-import { EBADF, EMSGSIZE } from './linux';
+import { EBADF, EMSGSIZE } from './system/linux';
 
 /** What a failed system call rejects with or throws. */
 export interface SeqpacketError extends Error {

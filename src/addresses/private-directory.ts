@@ -1,0 +1,83 @@
+import {
+  type BigIntStats,
+  chmodSync,
+  closeSync,
+  constants,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  rmdirSync,
+} from 'node:fs';
+import { hiddenName } from './address';
+import { systemError } from '../errors';
+import { EPERM, O_PATH } from '../system/linux';
+
+const OWNER_ONLY = 0o700;
+const OTHERS = 0o077;
+
+/**
+ * A fresh directory inside another one, so that rename(2) and link(2) lead from one to the other, which only this user
+ * can enter.
+ *
+ * Its entries are reached through its descriptor, not by its name: strangers with write permission for the directory
+ * around it can rename it and put a symbolic link in its place, which chmod(2) would follow.
+ */
+export class PrivateDirectory {
+  readonly #parent: number;
+  readonly #descriptor: number;
+  readonly #name = hiddenName();
+
+  /** @throws as `node:fs` does, `EPERM` if something else has taken the place of the new directory */
+  constructor(parent: Buffer) {
+    this.#parent = openSync(parent, O_PATH | constants.O_DIRECTORY);
+    try {
+      mkdirSync(this.#path, OWNER_ONLY);
+      try {
+        this.#descriptor = openSync(this.#path, O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+        try {
+          this.#checkPrivate(fstatSync(this.#descriptor, { bigint: true }));
+        } catch (error) {
+          closeSync(this.#descriptor);
+          throw error;
+        }
+      } catch (error) {
+        this.#removeName();
+        throw error;
+      }
+    } catch (error) {
+      closeSync(this.#parent);
+      throw error;
+    }
+  }
+
+  /** The path of an entry. */
+  entry(name: string | Buffer): Buffer {
+    return Buffer.concat([Buffer.from(`/proc/self/fd/${this.#descriptor}/`), Buffer.from(name)]);
+  }
+
+  /** Removes it if it is empty. */
+  remove(): void {
+    closeSync(this.#descriptor);
+    this.#removeName();
+    closeSync(this.#parent);
+  }
+
+  get #path(): string {
+    return `/proc/self/fd/${this.#parent}/${this.#name}`;
+  }
+
+  #checkPrivate({ uid, mode }: BigIntStats): void {
+    const bits = Number(mode) & (OWNER_ONLY | OTHERS);
+    if (Number(uid) !== process.geteuid?.() || (bits & OTHERS) !== 0) throw systemError('mkdir', -EPERM);
+    // The umask can take the owner's own permissions.
+    if (bits !== OWNER_ONLY) chmodSync(`/proc/self/fd/${this.#descriptor}`, OWNER_ONLY);
+  }
+
+  #removeName(): void {
+    try {
+      rmdirSync(this.#path);
+    } catch {
+      // Renamed or replaced by others with write permission around it, or kept because of a file that is in it.
+    }
+  }
+}

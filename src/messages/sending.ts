@@ -1,0 +1,180 @@
+/** Sending: one sendmsg(2), whole or not at all; or many messages with one sendmmsg(2). */
+import { encodeDescriptors } from './ancillary-data';
+import { byteLength, type Parts } from '../arguments';
+import { MAX_BATCH } from './batch';
+import type { Connection } from './connection';
+import { invalidState, systemError, tooLongToSend } from '../errors';
+import { EAGAIN, EBADF, ECONNRESET, EMSGSIZE, MSG_DONTWAIT, MSG_EOR, MSG_NOSIGNAL, SO_SNDBUF } from '../system/linux';
+import { type Attempt, NOT_DONE, WOULD_BLOCK } from '../waiting/operation-queue';
+import { getIntegerOption } from '../system/socket-options';
+import { os } from '../system/os';
+import { spend } from '../waiting/turn';
+
+/** MSG_EOR marks where the message ends, which other systems than Linux need to be told. */
+const SENDING_FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR;
+
+/** Sends one message. */
+export class Send implements Attempt<number> {
+  /** The length that it had when it began to wait. */
+  private length = -1;
+
+  constructor(
+    protected readonly connection: Connection,
+    protected readonly parts: Parts,
+    protected readonly flags: number,
+  ) {}
+
+  try(): number | typeof WOULD_BLOCK {
+    const { connection, parts } = this;
+    this.checkLength();
+    const flags = this.flags | SENDING_FLAGS;
+    return this.outcome(
+      Array.isArray(parts)
+        ? os.sendmsg(connection.fd, parts, null, flags)
+        : os.send(connection.fd, parts as Uint8Array, flags),
+    );
+  }
+
+  get doesNotWait(): boolean {
+    return (this.flags & MSG_DONTWAIT) !== 0;
+  }
+
+  failure(errno: number): Error {
+    return sendingFailure(this.connection, errno, this.parts);
+  }
+
+  hold(): void {
+    this.length = byteLength(this.parts);
+  }
+
+  protected checkLength(): void {
+    if (this.length !== -1 && byteLength(this.parts) !== this.length) throw detached();
+  }
+
+  /** What came of it: the length, or that it has to wait, or the error. */
+  protected outcome(sent: number): number | typeof WOULD_BLOCK {
+    const { connection } = this;
+    if (sent === -EAGAIN && !this.doesNotWait) return WOULD_BLOCK;
+    if (sent < 0) throw this.failure(sent);
+    connection.messagesSent++;
+    connection.bytesSent += sent;
+    spend(sent, 0);
+    return sent;
+  }
+}
+
+/** Sends one message with descriptors, which stay the caller's. */
+export class SendWithFds extends Send {
+  #control: Uint8Array | null;
+  #fds: readonly number[];
+  #ownsFds = false;
+
+  constructor(connection: Connection, parts: Parts, fds: readonly number[], flags: number) {
+    super(connection, parts, flags);
+    this.#fds = fds;
+    this.#control = encodeDescriptors(fds);
+  }
+
+  override try(): number | typeof WOULD_BLOCK {
+    this.checkLength();
+    const { fd } = this.connection;
+    return this.outcome(os.sendmsg(fd, this.parts, this.#control, this.flags | SENDING_FLAGS));
+  }
+
+  /** While it waits the caller may close the descriptors, and their numbers may come to mean other files. */
+  override hold(): void {
+    super.hold();
+    const own: number[] = [];
+    this.#ownsFds = true;
+    try {
+      for (const fd of this.#fds) own.push(this.#duplicate(fd));
+    } catch (error) {
+      this.#fds = own;
+      this.drop();
+      throw error;
+    }
+    this.#fds = own;
+    this.#control = encodeDescriptors(own);
+  }
+
+  #duplicate(fd: number): number {
+    const duplicate = os.dup(fd);
+    // What is not open is refused as sendmsg would refuse it.
+    if (duplicate === -EBADF) throw this.failure(duplicate);
+    if (duplicate < 0) throw systemError('dup', duplicate);
+    return duplicate;
+  }
+
+  drop(): void {
+    if (this.#ownsFds) for (const fd of this.#fds) os.close(fd);
+    this.#fds = [];
+  }
+}
+
+/** Several messages, with as few system calls as the kernel has room for. */
+export class SendMany implements Attempt<number> {
+  readonly #connection: Connection;
+  readonly #messages: readonly Parts[];
+  /** The lengths that they had when they began to wait. */
+  #lengths: readonly number[] | undefined;
+  #sent = 0;
+
+  constructor(connection: Connection, messages: readonly Parts[]) {
+    this.#connection = connection;
+    this.#messages = messages;
+  }
+
+  try(): number | typeof WOULD_BLOCK | typeof NOT_DONE {
+    const connection = this.#connection;
+    const messages = this.#messages;
+    const start = this.#sent;
+    if (start === messages.length) return start;
+    if (this.#lengths !== undefined) this.#checkLengths(this.#lengths);
+    const sent = os.sendmmsg(connection.fd, messages, start, SENDING_FLAGS);
+    if (sent === -EAGAIN) return WOULD_BLOCK;
+    if (sent < 0) throw this.failure(sent);
+    this.#sent = start + sent;
+    let bytes = 0;
+    for (let i = start; i < this.#sent; i++) bytes += byteLength(messages[i] as Parts);
+    connection.bytesSent += bytes;
+    connection.messagesSent += sent;
+    spend(bytes, 0);
+    return this.#sent === messages.length ? this.#sent : NOT_DONE;
+  }
+
+  hold(): void {
+    this.#lengths = this.#messages.map(byteLength);
+  }
+
+  /** Of all that one system call may take. */
+  #checkLengths(lengths: readonly number[]): void {
+    const end = Math.min(this.#sent + MAX_BATCH, lengths.length);
+    for (let i = this.#sent; i < end; i++) {
+      if (byteLength(this.#messages[i] as Parts) !== lengths[i]) throw this.#noting(detached());
+    }
+  }
+
+  failure(errno: number): Error {
+    return this.#noting(sendingFailure(this.#connection, errno, this.#messages[this.#sent] ?? []));
+  }
+
+  aborted(error: Error): Error {
+    return this.#noting(error);
+  }
+
+  #noting(error: Error): Error {
+    return Object.assign(error, { messagesSent: this.#sent });
+  }
+}
+
+function sendingFailure(connection: Connection, errno: number, parts: Parts): Error {
+  if (errno === -ECONNRESET) connection.noteReset();
+  if (errno === -EMSGSIZE) {
+    return tooLongToSend(byteLength(parts), getIntegerOption(connection.fd, SO_SNDBUF), connection.name);
+  }
+  return systemError('sendmsg', errno, connection.name);
+}
+
+function detached(): Error {
+  return invalidState('The data was detached or resized while it waited to be sent');
+}

@@ -1,0 +1,51 @@
+import type { SocketPath } from '../addresses/address';
+import { checkOneOf, checkOptions, type SignalOption } from '../arguments';
+import { EMPTY_MESSAGES_MODES, type EmptyMessages } from '../messages/receiving';
+import { SeqpacketSocket } from './socket';
+
+export interface PairOptions {
+  /** What an empty message is: `'eof'`, the default, or `'deliver'`. */
+  emptyMessages?: EmptyMessages | undefined;
+}
+
+export interface ConnectOptions extends SignalOption, PairOptions {}
+
+/**
+ * Connects to a listening socket. While its backlog is full, this waits; if it fails, nothing stays open.
+ *
+ * @throws (rejects) `ECONNREFUSED` if nobody listens, `ENOENT`, `EACCES`, `EMFILE`, …
+ */
+export function connect(path: SocketPath, options?: ConnectOptions): Promise<SeqpacketSocket> {
+  const mode = emptyMessagesOf(options);
+  const socket = new SeqpacketSocket();
+  return socket.connect(path, options).then(
+    () => withMode(socket, mode),
+    (error) => {
+      socket.close();
+      throw error;
+    },
+  );
+}
+
+/**
+ * Two sockets that are connected with each other.
+ *
+ * @throws `EMFILE`, `ENFILE`
+ */
+export function pair(options?: PairOptions): [SeqpacketSocket, SeqpacketSocket] {
+  const mode = emptyMessagesOf(options);
+  const [left, right] = SeqpacketSocket.pair();
+  return [withMode(left, mode), withMode(right, mode)];
+}
+
+export function emptyMessagesOf(options: PairOptions | undefined): EmptyMessages {
+  const { emptyMessages } = checkOptions(options);
+  return emptyMessages === undefined
+    ? 'eof'
+    : checkOneOf(emptyMessages, 'options.emptyMessages', EMPTY_MESSAGES_MODES);
+}
+
+export function withMode(socket: SeqpacketSocket, mode: EmptyMessages): SeqpacketSocket {
+  if (mode !== 'eof') socket.setOption('emptyMessages', mode);
+  return socket;
+}

@@ -1,0 +1,123 @@
+/** Waiting for a descriptor: which queues to go on with when the event loop says that it is ready. */
+import { OwnedDescriptor } from '../descriptors/owned-descriptor';
+import { systemError } from '../errors';
+import { type OperationQueue, READABLE, type Waker, WRITABLE } from './operation-queue';
+import { os } from '../system/os';
+import { turnIs } from './turn';
+
+/** By number, the descriptors with queues that wait: held here, so that nothing is collected while it waits. */
+const waiting: (PolledDescriptor | undefined)[] = [];
+
+/** Descriptors whose poll was stopped when it reported while nobody waited. */
+const stopped = new Set<number>();
+
+/** Among the directions of a report: the poll has been stopped. */
+const STOPPED = 0x10000;
+
+/** See `onReady` in os.ts. */
+const report = new Int32Array(3);
+let reported: PolledDescriptor | undefined;
+let listening = false;
+
+/**
+ * An owned descriptor that can be waited on. Its poll handle is made when it is first needed, and keeps the
+ * event loop alive only while a queue waits. To begin and to end watching costs system calls, so it goes on
+ * watching as long as there is somebody who often waits.
+ */
+export class PolledDescriptor extends OwnedDescriptor implements Waker {
+  #isPolled = false;
+  /** The directions that are watched. */
+  #watched = 0;
+  /** The queues that wait, one for each direction. */
+  #readers: OperationQueue | undefined;
+  #writers: OperationQueue | undefined;
+  #keepsLoopAlive = true;
+
+  wait(queue: OperationQueue): void {
+    if (!this.#isPolled) this.#openPoll();
+    if (stopped.size > 0 && stopped.delete(this.fd)) this.#watched = 0;
+    this.#watch(this.#watched | queue.direction);
+    const wasIdle = this.#isIdle;
+    if (queue.direction === READABLE) this.#readers = queue;
+    else this.#writers = queue;
+    if (!wasIdle) return;
+    waiting[this.fd] = this;
+    if (this.#keepsLoopAlive) this.#keepLoopAlive(true);
+  }
+
+  leave(queue: OperationQueue): void {
+    if (queue.direction === READABLE) this.#readers = undefined;
+    else this.#writers = undefined;
+    if (!this.#isIdle || !this.#isPolled) return;
+    waiting[this.fd] = undefined;
+    this.#keepLoopAlive(false);
+  }
+
+  get #isIdle(): boolean {
+    return this.#readers === undefined && this.#writers === undefined;
+  }
+
+  rest(queue: OperationQueue): void {
+    if (this.#isPolled) this.#watch(this.#watched & ~queue.direction);
+  }
+
+  /** Whether waiting on this descriptor keeps the event loop alive. */
+  set keepsLoopAlive(value: boolean) {
+    this.#keepsLoopAlive = value;
+    if (this.#isPolled && !this.#isIdle) this.#keepLoopAlive(value);
+  }
+
+  ready(events: number): void {
+    if ((events & STOPPED) !== 0) this.#watched = 0;
+    const awaited =
+      (this.#readers === undefined ? 0 : READABLE) | (this.#writers === undefined ? 0 : WRITABLE);
+    if (this.#isPolled) this.#watch(this.#watched & (awaited | ~events));
+    if ((events & READABLE) !== 0) this.#readers?.proceed();
+    if ((events & WRITABLE) !== 0) this.#writers?.proceed();
+  }
+
+  override take(): number {
+    if (this.#isPolled) {
+      waiting[this.fd] = undefined;
+      stopped.delete(this.fd);
+      os.pollClose(this.fd);
+      this.#isPolled = false;
+      this.#watched = 0;
+      if (reported === this) reported = undefined;
+    }
+    return super.take();
+  }
+
+  #openPoll(): void {
+    if (!listening) {
+      os.onReady(dispatch, report);
+      listening = true;
+    }
+    const result = os.pollOpen(this.fd);
+    if (result < 0) throw systemError('epoll_ctl', result);
+    this.#isPolled = true;
+  }
+
+  #watch(directions: number): void {
+    if (directions === this.#watched) return;
+    const result = os.pollWatch(this.fd, directions);
+    if (result < 0) throw systemError('epoll_ctl', result);
+    this.#watched = directions;
+  }
+
+  #keepLoopAlive(value: boolean): void {
+    if (report[0] === 1 && reported === this) report[1] = Number(value);
+    else os.pollRef(this.fd, value);
+  }
+}
+
+function dispatch(fd: number, events: number): boolean {
+  turnIs(report[2] as number);
+  reported = waiting[fd];
+  if (reported === undefined) {
+    stopped.add(fd);
+    return false;
+  }
+  reported.ready(events);
+  return true;
+}
