@@ -22,36 +22,40 @@ const DATA =
   'of type string or an instance of Buffer, TypedArray, DataView, ArrayBuffer, or SharedArrayBuffer, or an array of them';
 
 /** The parts of a message to be sent. */
-export function partsToSend(value: Data, name: string): Parts {
+export function checkPartsToSend(value: Data, name: string): Parts {
   return Array.isArray(value) ? eachPart(value, name, bytesToSend) : bytesToSend(value as DataPart, name);
 }
 
 /** The parts that a message is received into. No two of them may overlap, and none may grow. */
-export function partsToFill(value: Buffers, name: string): Parts {
+export function checkPartsToFill(value: Buffers, name: string): Parts {
   if (!Array.isArray(value)) return bytesToFill(value as ArrayBufferView, name);
   const parts = eachPart(value, name, bytesToFill);
   if (parts.length > 1) checkDisjoint(parts, name);
   return parts;
 }
 
-/** As {@link partsToSend}, for each of an array of messages. */
-export function messagesToSend(values: readonly Data[], name: string): Parts[] {
+/** As {@link checkPartsToSend}, for each of an array of messages. */
+export function checkMessagesToSend(values: readonly Data[], name: string): Parts[] {
   const messages: Parts[] = [];
   for (let index = 0; index < values.length; index++) {
     const value = values[index] as Data;
-    messages.push(viewedBytes(value) ?? partsToSend(value, `${name}[${index}]`));
+    messages.push(viewedBytes(value) ?? checkPartsToSend(value, `${name}[${index}]`));
   }
   return messages;
 }
 
 /** What the check makes of every element, also of those that a sparse array has not, which `map` would pass over. */
-export function eachOf<T, R>(values: readonly T[], name: string, check: (value: T, name: string) => R): R[] {
+export function checkEach<T, R>(
+  values: readonly T[],
+  name: string,
+  check: (value: T, name: string) => R,
+): R[] {
   return Array.from(values, (value, index) => check(value, `${name}[${index}]`));
 }
 
 function eachPart<T>(values: readonly T[], name: string, check: (value: T, name: string) => Uint8Array) {
   if (values.length >= IOV_MAX) throw outOfRange(`${name}.length`, `< ${IOV_MAX}`, values.length);
-  return eachOf(values, name, check);
+  return checkEach(values, name, check);
 }
 
 function bytesToSend(value: DataPart, name: string): Uint8Array {
@@ -183,7 +187,7 @@ export function checkOptions<T extends object>(options: T | undefined, name = 'o
   return options;
 }
 
-export function signalOf(options: SignalOption | undefined): AbortSignal | undefined {
+export function checkSignal(options: SignalOption | undefined): AbortSignal | undefined {
   const { signal } = checkOptions(options);
   if (signal === undefined) return undefined;
   if (!isAbortSignal(signal)) {
@@ -198,7 +202,7 @@ function isAbortSignal(value: unknown): value is AbortSignal {
   return typeof (value as AbortSignal).addEventListener === 'function';
 }
 
-export function flagsOf(options: MessageOptions | undefined): number {
+export function checkFlags(options: MessageOptions | undefined): number {
   const { flags } = checkOptions(options);
   return flags === undefined ? 0 : checkInteger(flags, 'options.flags');
 }

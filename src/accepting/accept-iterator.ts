@@ -1,7 +1,7 @@
 /** Iterating over connections: the loop of a server, which a shortage does not end. */
 import type { SeqpacketError } from '../errors';
-import type { Attempt, OperationQueue, WOULD_BLOCK } from '../waiting/operation-queue';
 import type { SeqpacketSocket } from '../sockets/socket';
+import type { Attempt, OperationQueue, WOULD_BLOCK } from '../waiting/operation-queue';
 import { clearTimeout, setTimeout } from '../waiting/timers';
 
 /** Errors after which accepting goes on once descriptors or memory are free again (accept(2)). */

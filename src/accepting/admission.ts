@@ -1,6 +1,6 @@
 /** Whom a server admits, by the kernel's word for who they are. */
 import { readFileSync } from 'node:fs';
-import { checkInteger, checkOptions, eachOf } from '../arguments';
+import { checkEach, checkInteger, checkOptions } from '../arguments';
 import { invalidType, invalidValue } from '../errors';
 import { peerCredentials, peerGroups } from '../system/socket-options';
 
@@ -33,7 +33,7 @@ function isPlain(value: object): boolean {
 function checkIds(ids: readonly number[] | undefined, name: string, kind: 'uid' | 'gid'): readonly number[] {
   if (ids === undefined) return [];
   if (!Array.isArray(ids)) throw invalidType(name, 'an instance of Array', ids);
-  const checked = eachOf(ids, name, (id, each) => checkInteger(id, each, 0, LARGEST_ID));
+  const checked = checkEach(ids, name, (id, each) => checkInteger(id, each, 0, LARGEST_ID));
   if (checked.length > 0) refuseOverflowId(checked, name, kind);
   return checked;
 }

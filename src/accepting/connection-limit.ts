@@ -10,16 +10,16 @@ export class ConnectionLimit {
   }
 
   /** Counts one more, until it leaves, or until it is collected. */
-  enter(socket: object): Place {
+  enter(socket: object): ConnectionSlot {
     this.#open++;
-    const place = new Place(() => this.#open--);
+    const place = new ConnectionSlot(() => this.#open--);
     collected.register(socket, place);
     return place;
   }
 }
 
 /** The place of one socket. */
-export class Place {
+export class ConnectionSlot {
   #leave: (() => void) | undefined;
 
   constructor(leave: () => void) {
@@ -33,4 +33,4 @@ export class Place {
   }
 }
 
-const collected = new FinalizationRegistry<Place>((place) => place.leave());
+const collected = new FinalizationRegistry<ConnectionSlot>((place) => place.leave());

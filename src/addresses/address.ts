@@ -51,7 +51,7 @@ export function parseAddress(path: SocketPath, name = 'path'): Address {
  * Tells the name that leads there later: a relative path becomes an absolute one once the working directory has
  * changed. Not before: a process that has given up its rights need not be able to get to where it is.
  */
-export function anchored(address: Address): () => Address {
+export function resolveLater(address: Address): () => Address {
   const { bytes, isAbstract } = address;
   if (isAbstract || bytes[0] === SLASH) return () => address;
   const here = process.cwd();

@@ -1,7 +1,7 @@
 /** Removing a file from under its name, if it is still that file. */
 import { linkSync, lstatSync, renameSync, unlinkSync } from 'node:fs';
-import { directoryOf, errnoOf, hiddenName } from './address';
 import { EEXIST, ENOENT } from '../system/linux';
+import { directoryOf, errnoOf, hiddenName } from './address';
 import { PrivateDirectory } from './private-directory';
 
 /**

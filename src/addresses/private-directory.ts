@@ -8,9 +8,9 @@ import {
   openSync,
   rmdirSync,
 } from 'node:fs';
-import { hiddenName } from './address';
 import { systemError } from '../errors';
 import { EPERM, O_PATH } from '../system/linux';
+import { hiddenName } from './address';
 
 const OWNER_ONLY = 0o700;
 const OTHERS = 0o077;

@@ -21,9 +21,7 @@
  */
 import { createHash } from 'node:crypto';
 import { type BigIntStats, closeSync, constants, fstatSync, openSync } from 'node:fs';
-import { bindTo, connectTo, descriptorAddress, errnoOf, fileAddress, nameOf, sibling } from './address';
 import { systemError } from '../errors';
-import { removeFile, unlinkIfThere } from './file-removal';
 import {
   AF_UNIX,
   EACCES,
@@ -39,6 +37,8 @@ import {
   SOCKET_TYPE,
 } from '../system/linux';
 import { os } from '../system/os';
+import { bindTo, connectTo, descriptorAddress, errnoOf, fileAddress, nameOf, sibling } from './address';
+import { removeFile, unlinkIfThere } from './file-removal';
 
 /** More claims upon claims than this, each left by a process that was killed, are no accident. */
 const DEEPEST_CLAIM = 8;

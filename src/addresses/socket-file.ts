@@ -9,9 +9,11 @@
  * before it listens (`reclaiming.ts`). So servers need no lock.
  */
 import { chmodSync, linkSync, lstatSync } from 'node:fs';
+import { systemError } from '../errors';
+import { AF_UNIX, EADDRINUSE, EEXIST, SOCKET_TYPE } from '../system/linux';
+import { os } from '../system/os';
 import {
   type Address,
-  anchored,
   bindTo,
   directoryOf,
   errnoOf,
@@ -20,12 +22,10 @@ import {
   hiddenName,
   isShort,
   nameOf,
+  resolveLater,
   sibling,
 } from './address';
-import { systemError } from '../errors';
 import { type FileIdentity, removeFile, unlinkIfThere } from './file-removal';
-import { AF_UNIX, EADDRINUSE, EEXIST, SOCKET_TYPE } from '../system/linux';
-import { os } from '../system/os';
 import { PrivateDirectory } from './private-directory';
 import { reclaim } from './reclaiming';
 
@@ -52,7 +52,7 @@ export class SocketFile {
    * @param listen throws if it fails; there is no file then
    */
   static create(fd: number, address: Address, options: SocketFileOptions, listen: () => void): SocketFile {
-    const later = anchored(address);
+    const later = resolveLater(address);
     const { mode } = options;
     if (isTaken(address)) vacate(address, options);
     if (mode !== undefined) check('fchmod', os.fchmod(fd, mode), address);

@@ -2,13 +2,13 @@ import { readlinkSync } from 'node:fs';
 import type { Server, Socket } from 'node:net';
 import { type InspectOptions, inspect } from 'node:util';
 import { checkBoolean, checkInteger } from '../arguments';
-import { closeWithOwner, OwnedDescriptor } from './owned-descriptor';
-import { isNonBlocking, setNonBlocking } from './descriptor-flags';
-import { type FileType, fileTypeOf, isSocketOf, type SocketFamily, type SocketType } from './descriptor-kind';
 import { invalidType, systemError } from '../errors';
 import { inspected } from '../inspection';
 import { F_GETFD } from '../system/linux';
 import { os } from '../system/os';
+import { isNonBlocking, setNonBlocking } from './descriptor-flags';
+import { type FileType, fileTypeOf, isSocketOf, type SocketFamily, type SocketType } from './descriptor-kind';
+import { closeWithOwner, OwnedDescriptor } from './owned-descriptor';
 import { mayBeTracked, TrackedDescriptor } from './thread-tracking';
 
 /**
@@ -19,10 +19,10 @@ import { mayBeTracked, TrackedDescriptor } from './thread-tracking';
 export type FdSource = number | { readonly fd: number } | Socket | Server;
 
 /** Makes the owner of a number that belongs to this thread already. */
-export let received: (fd: number) => FileDescriptor;
+export let fileDescriptorOf: (fd: number) => FileDescriptor;
 
 /** Takes the number from its owner for another one in this thread; -1 if there is none any more. */
-export let takeOver: (owner: FileDescriptor) => number;
+export let takeDescriptor: (owner: FileDescriptor) => number;
 
 /**
  * An open file descriptor with exactly one owner.
@@ -54,8 +54,8 @@ export class FileDescriptor implements Disposable {
   readonly #descriptor: OwnedDescriptor;
 
   static {
-    received = (fd) => new FileDescriptor(new OwnedDescriptor(fd));
-    takeOver = (owner) => {
+    fileDescriptorOf = (fd) => new FileDescriptor(new OwnedDescriptor(fd));
+    takeDescriptor = (owner) => {
       return owner.#descriptor.take();
     };
   }
@@ -89,7 +89,7 @@ export class FileDescriptor implements Disposable {
     const number = descriptorOf(source, 'source');
     const fd = os.dup(number);
     if (fd < 0) throw systemError('dup', fd, undefined, number === -1 ? 'the source is closed' : undefined);
-    return received(fd);
+    return fileDescriptorOf(fd);
   }
 
   /** The number; -1 once closed or detached. */
@@ -148,7 +148,7 @@ export class FileDescriptor implements Disposable {
    * For another thread detach a duplicate: `descriptor.dup().detach()`.
    */
   detach(): number {
-    const fd = takeOver(this);
+    const fd = takeDescriptor(this);
     if (fd !== -1) os.disown(fd);
     return fd;
   }

@@ -5,9 +5,9 @@
  */
 import { closeSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
-import { OwnedDescriptor } from './owned-descriptor';
-import { type FileType, fileTypeOf } from './descriptor-kind';
 import { systemError } from '../errors';
+import { type FileType, fileTypeOf } from './descriptor-kind';
+import { OwnedDescriptor } from './owned-descriptor';
 
 /** Bun and Deno keep no such list. */
 const KEEPS_LIST = !isMainThread && !('bun' in process.versions) && !('Deno' in globalThis);

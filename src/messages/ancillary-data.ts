@@ -16,7 +16,7 @@ import {
   SOL_SOCKET,
 } from '../system/linux';
 import { os } from '../system/os';
-import { spend } from '../waiting/turn';
+import { charge } from '../waiting/turn';
 
 const BLOCK_HEADER_WORDS = 2;
 const MESSAGE_HEADER_WORDS = 4;
@@ -71,21 +71,26 @@ export const ROOM_FOR_MARK = 16;
 /** The same for a message of a batch: all but a security label. */
 export const ROOM_IN_BATCH = 1280;
 
-let isNamed = false;
+let isRegistered = false;
 
-/** Has what comes beside messages put where it is decoded, which has to happen right after the call. */
-export function receiveAncillaryData(): void {
-  if (isNamed) return;
+/** Registers the control block that every receive of this thread fills in. */
+export function registerControlBlock(): void {
+  if (isRegistered) return;
   os.controlBlock(new Uint8Array(incoming.buffer));
-  isNamed = true;
+  isRegistered = true;
 }
 
-/** Reads what the last recvmsg left. */
-export function decodeAncillaryData(): AncillaryData {
+/**
+ * Takes what the last receive has left in the control block: a second call returns nothing, so that no descriptor has
+ * two owners.
+ */
+export function takeAncillaryData(): AncillaryData {
   const length = incoming[0] as number;
   const flags = incoming[1] as number;
   if (length === 0 && (flags & (MSG_CTRUNC | MSG_TRUNC)) === 0) return NO_ANCILLARY_DATA;
 
+  incoming[0] = 0;
+  incoming[1] = 0;
   const truncated = (flags & MSG_CTRUNC) !== 0;
   const fds: number[] = [];
   let credentials: Credentials | undefined;
@@ -110,7 +115,7 @@ export function decodeAncillaryData(): AncillaryData {
     }
     at += ((bytes + 7) >> 3) << 1;
   }
-  spend(0, fds.length);
+  charge(0, fds.length);
   return {
     fds,
     credentials,
@@ -132,4 +137,9 @@ export function encodeDescriptors(fds: readonly number[]): Uint8Array | null {
   words[5] = SCM_RIGHTS;
   words.set(fds, BLOCK_HEADER_WORDS + MESSAGE_HEADER_WORDS);
   return new Uint8Array(words.buffer);
+}
+
+/** Closes received descriptors that were not asked for. Errors of closing them concern no caller. */
+export function closeDescriptors({ fds }: AncillaryData): void {
+  for (const fd of fds) os.close(fd);
 }

@@ -1,8 +1,9 @@
 /** What one recvmmsg(2) has received: to be taken before the next one. */
-import { type AncillaryData, decodeAncillaryData, ROOM_FOR_MARK, ROOM_IN_BATCH } from './ancillary-data';
+
 import { MSG_TRUNC } from '../system/linux';
-import { allocateMemory } from './message-memory';
 import { os } from '../system/os';
+import { type AncillaryData, ROOM_FOR_MARK, ROOM_IN_BATCH, takeAncillaryData } from './ancillary-data';
+import { allocateMemory } from './message-memory';
 
 /** The most messages that one recvmmsg receives. */
 export const MAX_BATCH = 64;
@@ -41,7 +42,7 @@ export function hadDescriptors(count: number): boolean {
 }
 
 /** The messages, if there are no descriptors with them, and none is empty or cut. */
-export function takePlain(count: number): Buffer[] | undefined {
+export function takeMessages(count: number): Buffer[] | undefined {
   let total = 0;
   for (let at = 0; at < NUMBERS * count; at += NUMBERS) {
     const length = results[at + LENGTH] as number;
@@ -53,7 +54,7 @@ export function takePlain(count: number): Buffer[] | undefined {
 }
 
 /** The first messages, with what came beside them. */
-export function takeAll(count: number): { data: Buffer; ancillary: AncillaryData }[] {
+export function takeWithAncillaryData(count: number): { data: Buffer; ancillary: AncillaryData }[] {
   // First, because long data are taken out of memory that is then given back.
   const ancillary = Array.from({ length: count }, (_, index) => ancillaryDataOf(index));
   let total = 0;
@@ -71,7 +72,7 @@ export function looksLikeEnd(index: number): boolean {
 
 function ancillaryDataOf(index: number): AncillaryData {
   os.takeBatchControl(index, results);
-  return decodeAncillaryData();
+  return takeAncillaryData();
 }
 
 function takeData(count: number, total: number): Buffer[] {

@@ -16,7 +16,7 @@ export abstract class Connection implements Counters {
   messagesReceived = 0;
   bytesReceived = 0;
   #wasReset = false;
-  #marksMessages = false;
+  #hasEnabledMarks = false;
 
   constructor(readonly fd: number) {}
 
@@ -27,10 +27,10 @@ export abstract class Connection implements Counters {
    * The peer closed with unread data. The kernel says so once (ECONNRESET), to whoever calls next and ahead
    * of the messages that the peer had sent; noted here, it is reported behind them.
    */
-  noteReset(): void {
+  recordReset(): void {
     this.#wasReset = true;
     // The end of file must be told from empty messages that may come before it.
-    this.markMessages();
+    this.enableMarks();
   }
 
   get wasReset(): boolean {
@@ -38,16 +38,16 @@ export abstract class Connection implements Counters {
   }
 
   /** The reset was reported: what comes now is the end of file. */
-  forgetReset(): void {
+  clearReset(): void {
     this.#wasReset = false;
   }
 
-  get marksMessages(): boolean {
-    return this.#marksMessages;
+  get hasEnabledMarks(): boolean {
+    return this.#hasEnabledMarks;
   }
 
   /** Whether they are still marked: another owner of the socket may have ended that. */
-  get areMessagesMarked(): boolean {
+  get areMarksEnabled(): boolean {
     return getIntegerOption(this.fd, SO_TIMESTAMP) !== 0;
   }
 
@@ -55,8 +55,8 @@ export abstract class Connection implements Counters {
    * Makes empty messages tell themselves from the end of file: with time stamps every message carries
    * ancillary data, also an empty one, and also one that was queued before; the end of file does not.
    */
-  markMessages(): void {
+  enableMarks(): void {
     setIntegerOption(this.fd, SO_TIMESTAMP, 1);
-    this.#marksMessages = true;
+    this.#hasEnabledMarks = true;
   }
 }

@@ -14,8 +14,8 @@ let used = 0;
 /** What is offered to long messages, until one has come that fills most of it. */
 let spare = Buffer.alloc(0);
 
-/** Memory for a message of unknown length that may be as long as expected; see {@link takeMemory}. */
-export function freeMemory(expected: number): Buffer {
+/** Memory for a message of unknown length that may be as long as expected; see {@link commitMemory}. */
+export function reserveMemory(expected: number): Buffer {
   if (expected > LONGEST_IN_SLAB) return spareMemory(Math.min(expected, LARGEST_OFFER));
   if (slab.length - used < expected) {
     slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
@@ -31,8 +31,8 @@ function spareMemory(bytes: number): Buffer {
   return spare;
 }
 
-/** The first bytes of what {@link freeMemory} gave last; the caller's alone from now on. */
-export function takeMemory(free: Buffer, bytes: number): Buffer {
+/** The first bytes of what {@link reserveMemory} gave last; the caller's alone from now on. */
+export function commitMemory(free: Buffer, bytes: number): Buffer {
   if (free === spare) return takeSpareMemory(bytes);
   used += (bytes + 7) & ~7;
   return free.subarray(0, bytes);
@@ -51,5 +51,5 @@ function takeSpareMemory(bytes: number): Buffer {
 
 /** Memory for messages of that many bytes together; the caller's alone. */
 export function allocateMemory(bytes: number): Buffer {
-  return bytes > LONGEST_IN_SLAB ? Buffer.allocUnsafeSlow(bytes) : takeMemory(freeMemory(bytes), bytes);
+  return bytes > LONGEST_IN_SLAB ? Buffer.allocUnsafeSlow(bytes) : commitMemory(reserveMemory(bytes), bytes);
 }

@@ -1,26 +1,24 @@
 import { type InspectOptions, inspect } from 'node:util';
 import { AcceptIterator } from '../accepting/accept-iterator';
-import { type Address, bindTo } from '../addresses/address';
-import type { Credentials } from '../messages/ancillary-data';
-import { checkBoolean, checkInteger, checkOneOf, type SignalOption, signalOf } from '../arguments';
+import { Acceptance, type RefusalReason } from '../accepting/acceptance';
+import type { AllowedPeers } from '../accepting/admission';
 import { ConnectionLimit } from '../accepting/connection-limit';
-import { setNonBlocking } from '../descriptors/descriptor-flags';
-import { onAccept, onRefuse, publishLater } from '../diagnostics';
-import { checkSeqpacket, Endpoint } from './endpoint';
-import { invalidValue, systemError } from '../errors';
-import type { FileDescriptor } from '../descriptors/file-descriptor';
-import { inspected } from '../inspection';
-import { EAGAIN, ECONNABORTED, SOCKET_FLAGS } from '../system/linux';
-import { type Attempt, OperationQueue, READABLE, WOULD_BLOCK } from '../waiting/operation-queue';
-import { DEBUG, getOption, type Option, PASS_CREDENTIALS, peerCredentials, setOption } from '../system/socket-options';
-import { os } from '../system/os';
-import { type AllowedPeers, isAllowed } from '../accepting/admission';
-import type { PolledDescriptor } from '../waiting/readiness';
-import type { EmptyMessages } from '../messages/receiving';
-import { acceptedSocket, type SeqpacketSocket } from './socket';
+import { type Address, bindTo } from '../addresses/address';
 import { SocketFile, type SocketFileOptions } from '../addresses/socket-file';
+import { checkBoolean, checkInteger, checkOneOf, checkSignal, type SignalOption } from '../arguments';
+import type { FileDescriptor } from '../descriptors/file-descriptor';
+import { invalidValue, systemError } from '../errors';
+import { inspected } from '../inspection';
+import type { Credentials } from '../messages/ancillary-data';
+import type { EmptyMessages } from '../messages/empty-messages';
+import { os } from '../system/os';
+import { DEBUG, getOption, type Option, PASS_CREDENTIALS, setOption } from '../system/socket-options';
+import { OperationQueue, READABLE } from '../waiting/operation-queue';
+import type { PolledDescriptor } from '../waiting/readiness';
 import { rejection } from '../waiting/turn';
 import { DIRECTIONS, WaitForReading } from '../waiting/wait';
+import { checkSeqpacket, Endpoint } from './endpoint';
+import type { SeqpacketSocket } from './socket';
 
 /** What belongs to an acceptor from when it is opened until it is closed. */
 interface Session {
@@ -63,13 +61,11 @@ const OPTIONS = {
 /** As many as Node.js has for `server.listen`; the kernel's own limit is net.core.somaxconn. */
 export const DEFAULT_BACKLOG = 511;
 
-const MOST_REFUSED_AT_ONCE = 16;
-
 /** What `seqpacket:refuse` of `node:diagnostics_channel` publishes: a peer was closed without having been accepted. */
 export interface Refusal {
   acceptor: SeqpacketAcceptor;
   /** The option of `listen` by which it was refused. */
-  reason: 'allow' | 'maxConnections';
+  reason: RefusalReason;
   /** Who it was (SO_PEERCRED in unix(7)). */
   credentials: Credentials;
 }
@@ -80,84 +76,6 @@ export interface AcceptorCounters {
   /** By `allow` or by `maxConnections` of `listen`. */
   refused: number;
   pendingAccepts: number;
-}
-
-/** What every accept of one acceptor tries. */
-class Acceptance implements Attempt<SeqpacketSocket> {
-  reportsAborted = false;
-  emptyMessages: EmptyMessages = 'eof';
-
-  /** Whom to admit; everybody if it is not set. */
-  allow: AllowedPeers | undefined;
-  /** How many to admit; any number if it is not set. */
-  limit: ConnectionLimit | undefined;
-
-  accepted = 0;
-  refused = 0;
-
-  constructor(private readonly acceptor: SeqpacketAcceptor) {}
-
-  try(): SeqpacketSocket | typeof WOULD_BLOCK {
-    const { acceptor } = this;
-    // Another owner of the open socket may have made it blocking: accept4(2) would stop the event loop.
-    setNonBlocking(acceptor.fd, true);
-    // Those who are refused are many only in an attack, which must not keep the event loop.
-    for (let refused = 0; refused < MOST_REFUSED_AT_ONCE; refused++) {
-      let fd: number;
-      do fd = os.accept4(acceptor.fd, SOCKET_FLAGS);
-      while (fd === -ECONNABORTED && !this.reportsAborted);
-      if (fd === -EAGAIN) return WOULD_BLOCK;
-      if (fd < 0) throw this.failure(fd);
-      const reason = this.#closedIfThrown(fd, () => this.#refusal(fd));
-      if (reason === undefined) return this.#admit(fd);
-      this.#refuse(fd, reason);
-    }
-    return WOULD_BLOCK;
-  }
-
-  failure(errno: number): Error {
-    return systemError('accept4', errno, this.acceptor.localPath);
-  }
-
-  #refusal(fd: number): Refusal['reason'] | undefined {
-    if (this.allow !== undefined && !isAllowed(fd, this.allow)) return 'allow';
-    return this.limit?.isReached === true ? 'maxConnections' : undefined;
-  }
-
-  #refuse(fd: number, reason: Refusal['reason']): void {
-    const { acceptor } = this;
-    const credentials = onRefuse.hasSubscribers
-      ? this.#closedIfThrown(fd, () => peerCredentials(fd))
-      : undefined;
-    os.close(fd);
-    this.refused++;
-    if (credentials === undefined) return;
-    const refusal: Refusal = { acceptor, reason, credentials };
-    publishLater(onRefuse, refusal);
-  }
-
-  #admit(fd: number): SeqpacketSocket {
-    const { acceptor } = this;
-    const socket = this.#closedIfThrown(fd, () => acceptedSocket(fd, acceptor.localPath, this.limit));
-    try {
-      if (this.emptyMessages !== 'eof') socket.setOption('emptyMessages', this.emptyMessages);
-    } catch (error) {
-      socket.close();
-      throw error;
-    }
-    this.accepted++;
-    publishLater(onAccept, { acceptor, socket });
-    return socket;
-  }
-
-  #closedIfThrown<T>(fd: number, work: () => T): T {
-    try {
-      return work();
-    } catch (error) {
-      os.close(fd);
-      throw error;
-    }
-  }
 }
 
 export interface ListeningOptions extends SocketFileOptions {
@@ -237,7 +155,7 @@ export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<Seqpack
    *   not listen, `EBADF` if it is not open
    */
   accept(options?: SignalOption): Promise<SeqpacketSocket> {
-    const signal = signalOf(options);
+    const signal = checkSignal(options);
     const session = this.#session;
     if (session === undefined) return rejection(this.notOpen('accept4'));
     return session.accepts.run(session.acceptance, signal);
@@ -256,7 +174,7 @@ export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<Seqpack
     if (checkOneOf(what, 'what', DIRECTIONS) === 'write') {
       throw invalidValue('what', "must be 'read': a socket that listens is never writable", what);
     }
-    const signal = signalOf(options);
+    const signal = checkSignal(options);
     const session = this.#session;
     if (session === undefined) return rejection(this.notOpen('poll'));
     const target = { fd: session.fd, name: this.localPath };

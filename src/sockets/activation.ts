@@ -1,9 +1,9 @@
 import { isMainThread } from 'node:worker_threads';
-import { SeqpacketAcceptor } from './acceptor';
 import { setCloseOnExec } from '../descriptors/descriptor-flags';
-import { checkSeqpacket, isListening } from './endpoint';
-import { invalidState, unsupportedInWorker } from '../errors';
 import { FileDescriptor } from '../descriptors/file-descriptor';
+import { invalidState, unsupportedInWorker } from '../errors';
+import { SeqpacketAcceptor } from './acceptor';
+import { checkSeqpacket, isListening } from './endpoint';
 import { SeqpacketSocket } from './socket';
 
 /** A socket that this process was started with. */

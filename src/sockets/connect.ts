@@ -1,6 +1,6 @@
 import type { SocketPath } from '../addresses/address';
-import { checkOneOf, checkOptions, type SignalOption } from '../arguments';
-import { EMPTY_MESSAGES_MODES, type EmptyMessages } from '../messages/receiving';
+import { checkOptions, type SignalOption } from '../arguments';
+import { type EmptyMessages, emptyMessagesOption } from '../messages/empty-messages';
 import { SeqpacketSocket } from './socket';
 
 export interface PairOptions {
@@ -16,7 +16,7 @@ export interface ConnectOptions extends SignalOption, PairOptions {}
  * @throws (rejects) `ECONNREFUSED` if nobody listens, `ENOENT`, `EACCES`, `EMFILE`, …
  */
 export function connect(path: SocketPath, options?: ConnectOptions): Promise<SeqpacketSocket> {
-  const mode = emptyMessagesOf(options);
+  const mode = emptyMessagesOption(checkOptions(options).emptyMessages);
   const socket = new SeqpacketSocket();
   return socket.connect(path, options).then(
     () => withMode(socket, mode),
@@ -33,16 +33,9 @@ export function connect(path: SocketPath, options?: ConnectOptions): Promise<Seq
  * @throws `EMFILE`, `ENFILE`
  */
 export function pair(options?: PairOptions): [SeqpacketSocket, SeqpacketSocket] {
-  const mode = emptyMessagesOf(options);
+  const mode = emptyMessagesOption(checkOptions(options).emptyMessages);
   const [left, right] = SeqpacketSocket.pair();
   return [withMode(left, mode), withMode(right, mode)];
-}
-
-export function emptyMessagesOf(options: PairOptions | undefined): EmptyMessages {
-  const { emptyMessages } = checkOptions(options);
-  return emptyMessages === undefined
-    ? 'eof'
-    : checkOneOf(emptyMessages, 'options.emptyMessages', EMPTY_MESSAGES_MODES);
 }
 
 export function withMode(socket: SeqpacketSocket, mode: EmptyMessages): SeqpacketSocket {

@@ -1,10 +1,17 @@
 /** What sockets and acceptors have in common: a descriptor, a name, a life from open to close. */
-import { type Address, addressBuffer, bindTo, decodeAddress, parseAddress, type SocketPath } from '../addresses/address';
-import { closeWithOwner } from '../descriptors/owned-descriptor';
+import {
+  type Address,
+  addressBuffer,
+  bindTo,
+  decodeAddress,
+  parseAddress,
+  type SocketPath,
+} from '../addresses/address';
 import { setCloseOnExec, setNonBlocking } from '../descriptors/descriptor-flags';
+import { FileDescriptor, fileDescriptorOf, takeDescriptor } from '../descriptors/file-descriptor';
+import { closeWithOwner } from '../descriptors/owned-descriptor';
 import { onClose } from '../diagnostics';
 import { invalidType, notOpen, type SeqpacketError, systemError } from '../errors';
-import { FileDescriptor, received, takeOver } from '../descriptors/file-descriptor';
 import {
   AF_UNIX,
   EALREADY,
@@ -16,8 +23,8 @@ import {
   SOCK_SEQPACKET,
   SOCKET_TYPE,
 } from '../system/linux';
-import { getIntegerOption } from '../system/socket-options';
 import { os } from '../system/os';
+import { getIntegerOption } from '../system/socket-options';
 import { PolledDescriptor } from '../waiting/readiness';
 
 export abstract class Endpoint implements Disposable, AsyncDisposable {
@@ -93,7 +100,7 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
     this.checkKind(fd.fd);
     setCloseOnExec(fd.fd);
     setNonBlocking(fd.fd, true);
-    this.begin(takeOver(fd));
+    this.begin(takeDescriptor(fd));
   }
 
   /**
@@ -105,7 +112,7 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
   release(): FileDescriptor {
     const descriptor = this.opened('release');
     if (!this.end()) throw systemError('release', -EBADF);
-    return received(descriptor.take());
+    return fileDescriptorOf(descriptor.take());
   }
 
   /**

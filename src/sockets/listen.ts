@@ -1,9 +1,9 @@
-import { DEFAULT_BACKLOG, listeningAcceptor, type SeqpacketAcceptor } from './acceptor';
-import { parseAddress, type SocketPath } from '../addresses/address';
-import { checkBoolean, checkInteger, checkOneOf, checkOptions } from '../arguments';
-import { invalidValue } from '../errors';
 import { type AllowedPeers, checkAllowedPeers } from '../accepting/admission';
-import { EMPTY_MESSAGES_MODES, type EmptyMessages } from '../messages/receiving';
+import { parseAddress, type SocketPath } from '../addresses/address';
+import { checkBoolean, checkInteger, checkOptions } from '../arguments';
+import { invalidValue } from '../errors';
+import { type EmptyMessages, emptyMessagesOption } from '../messages/empty-messages';
+import { DEFAULT_BACKLOG, listeningAcceptor, type SeqpacketAcceptor } from './acceptor';
 
 export interface ListenOptions {
   /** How many connections may wait to be accepted: 511 by default, net.core.somaxconn at most. */
@@ -60,10 +60,7 @@ export function listen(path: SocketPath, options?: ListenOptions): SeqpacketAcce
     allow: allow === undefined ? undefined : checkAllowedPeers(allow, 'options.allow'),
     maxConnections:
       maxConnections === undefined ? undefined : checkInteger(maxConnections, 'options.maxConnections', 1),
-    emptyMessages:
-      emptyMessages === undefined
-        ? 'eof'
-        : checkOneOf(emptyMessages, 'options.emptyMessages', EMPTY_MESSAGES_MODES),
+    emptyMessages: emptyMessagesOption(emptyMessages),
     reclaim: reclaim === undefined ? true : checkBoolean(reclaim, 'options.reclaim'),
   });
 }

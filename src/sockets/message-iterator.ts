@@ -1,7 +1,7 @@
 /** Iterating over messages: one receive for each step, so that whoever breaks out has lost nothing. */
 import { notOpen, type SeqpacketError } from '../errors';
-import { type Attempt, NOT_DONE, type OperationQueue, WOULD_BLOCK } from '../waiting/operation-queue';
-import type { Receiver } from '../messages/receiving';
+import type { Receiver } from '../messages/receiver';
+import { type Attempt, type OperationQueue, UNFINISHED, WOULD_BLOCK } from '../waiting/operation-queue';
 import { rejection } from '../waiting/turn';
 
 /** What belongs to a socket while it is open. */
@@ -67,16 +67,17 @@ class IteratorStep<T> implements Attempt<IteratorResult<T, undefined>> {
     private readonly receive: Attempt<T>,
   ) {}
 
-  get isUrgent(): boolean {
-    return this.receive.isUrgent === true;
+  get needsFirstTry(): boolean {
+    return this.receive.needsFirstTry === true;
   }
 
-  try(): IteratorResult<T, undefined> | typeof WOULD_BLOCK | typeof NOT_DONE {
+  try(): IteratorResult<T, undefined> | typeof WOULD_BLOCK | typeof UNFINISHED {
     // Ended by a step before: what comes is for others.
     if (this.iterator.isOver) return over();
     try {
       const value = this.receive.try();
-      if (value === WOULD_BLOCK || value === NOT_DONE) return value as typeof WOULD_BLOCK | typeof NOT_DONE;
+      if (value === WOULD_BLOCK || value === UNFINISHED)
+        return value as typeof WOULD_BLOCK | typeof UNFINISHED;
       return { done: false, value: value as T };
     } catch (error) {
       this.iterator.end();

@@ -1,6 +1,8 @@
-import { emptyMessagesOf, type PairOptions, withMode } from './connect';
+import { checkOptions } from '../arguments';
 import { setNonBlocking } from '../descriptors/descriptor-flags';
 import type { FileDescriptor } from '../descriptors/file-descriptor';
+import { emptyMessagesOption } from '../messages/empty-messages';
+import { type PairOptions, withMode } from './connect';
 import { SeqpacketSocket } from './socket';
 
 /**
@@ -19,7 +21,7 @@ import { SeqpacketSocket } from './socket';
  * @throws `EMFILE`, `ENFILE`
  */
 export function pairForChild(options?: PairOptions): [SeqpacketSocket, FileDescriptor] {
-  const mode = emptyMessagesOf(options);
+  const mode = emptyMessagesOption(checkOptions(options).emptyMessages);
   const [ours, other] = SeqpacketSocket.pair();
   const theirs = other.release();
   try {

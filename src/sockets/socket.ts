@@ -1,29 +1,44 @@
 import { type InspectOptions, inspect } from 'node:util';
-import { addressBuffer, decodeAddress, parseAddress, type SocketPath, UNSPECIFIED_ADDRESS } from '../addresses/address';
+import type { ConnectionLimit } from '../accepting/connection-limit';
+import {
+  addressBuffer,
+  decodeAddress,
+  parseAddress,
+  type SocketPath,
+  UNSPECIFIED_ADDRESS,
+} from '../addresses/address';
 import {
   type Buffers,
+  checkEach,
+  checkFlags,
   checkInteger,
+  checkMessagesToSend,
   checkOneOf,
   checkOptions,
+  checkPartsToFill,
+  checkPartsToSend,
+  checkSignal,
   type Data,
-  eachOf,
-  flagsOf,
   type MessageOptions,
-  messagesToSend,
-  partsToFill,
-  partsToSend,
   type SignalOption,
-  signalOf,
 } from '../arguments';
-import { MAX_BATCH } from '../messages/batch';
-import { BackOff, Connect } from './connect-attempt';
-import { Connection, type Counters } from '../messages/connection';
-import type { ConnectionLimit, Place } from '../accepting/connection-limit';
-import { onConnect, publishLater } from '../diagnostics';
-import { checkSeqpacket, Endpoint, isListening } from './endpoint';
-import { AbortError, invalidState, invalidType, outOfRange, systemError } from '../errors';
 import { descriptorOf, type FdSource, type FileDescriptor } from '../descriptors/file-descriptor';
+import { onConnect, publishLater } from '../diagnostics';
+import { AbortError, invalidState, invalidType, outOfRange, systemError } from '../errors';
 import { inspected } from '../inspection';
+import { MAX_BATCH } from '../messages/batch';
+import type { Counters } from '../messages/connection';
+import {
+  type Message,
+  Receive,
+  ReceiveBatch,
+  ReceiveData,
+  type ReceivedWithFds,
+  ReceiveMessage,
+  ReceiveWithFds,
+} from '../messages/receive-attempts';
+import type { Receiver } from '../messages/receiver';
+import { Send, SendMany, SendWithFds } from '../messages/send-attempts';
 import {
   AF_UNIX,
   EALREADY,
@@ -36,83 +51,18 @@ import {
   SHUT_WR,
   SOCKET_TYPE,
 } from '../system/linux';
-import { MessageIterator } from './message-iterator';
-import { OperationQueue, READABLE, WOULD_BLOCK, WRITABLE } from '../waiting/operation-queue';
-import {
-  DEBUG,
-  getOption,
-  type Option,
-  PASS_CREDENTIALS,
-  type PeerCredentials,
-  peerCredentials,
-  RECEIVE_BUFFER_SIZE,
-  REMOTE_CREDENTIALS,
-  REMOTE_PIDFD,
-  REMOTE_SECURITY_LABEL,
-  SEND_BUFFER_SIZE,
-  setOption,
-} from '../system/socket-options';
 import { os } from '../system/os';
+import { getOption, peerCredentials, setOption } from '../system/socket-options';
+import { WOULD_BLOCK } from '../waiting/operation-queue';
 import type { PolledDescriptor } from '../waiting/readiness';
-import {
-  EMPTY_MESSAGES_MODES,
-  type EmptyMessages,
-  type Message,
-  Receive,
-  ReceiveBatch,
-  ReceiveData,
-  type ReceivedWithFds,
-  ReceiveMessage,
-  Receiver,
-  ReceiveWithFds,
-} from '../messages/receiving';
-import { Send, SendMany, SendWithFds } from '../messages/sending';
 import { rejection } from '../waiting/turn';
 import { DIRECTIONS, WaitForReading, WaitForWriting } from '../waiting/wait';
+import { BackOff, Connect } from './connect-attempt';
+import { checkSeqpacket, Endpoint, isListening } from './endpoint';
+import { MessageIterator } from './message-iterator';
+import { type SettableSocketOptions, SOCKET_OPTIONS, type SocketOptions } from './options';
+import { Session } from './session';
 import { readableOf, writableOf } from './web-streams';
-
-/** What belongs to a socket from when it is opened until it is closed. */
-class Session extends Connection {
-  readonly receiver: Receiver = new Receiver(this);
-  readonly receives: OperationQueue;
-  /** Made when it is first needed, as the sends are: there are servers with many connections that are silent. */
-  connects: BackOff | undefined;
-  remotePath: string | Buffer | undefined;
-  /** Where an acceptor counts how many are open. */
-  place: Place | undefined;
-  /** Whether `shutdown` has ended sending: poll(2) does not say so. */
-  sendsAreOver = false;
-  #sends: OperationQueue | undefined;
-
-  constructor(
-    private readonly socket: SeqpacketSocket,
-    private readonly descriptor: PolledDescriptor,
-  ) {
-    super(descriptor.fd);
-    this.receives = new OperationQueue(descriptor, READABLE);
-  }
-
-  get sends(): OperationQueue {
-    this.#sends ??= new OperationQueue(this.descriptor, WRITABLE);
-    return this.#sends;
-  }
-
-  cancel(): void {
-    this.connects?.queue.cancel();
-    this.receives.cancel();
-    this.#sends?.cancel();
-  }
-
-  /** `''` where it cannot be found out: an error that is being reported must not become another one. */
-  override get name(): string | Buffer {
-    try {
-      const { remotePath, localPath } = this.socket;
-      return remotePath.length > 0 ? remotePath : localPath;
-    } catch {
-      return '';
-    }
-  }
-}
 
 export interface ReceiveMessageOptions extends SignalOption {
   /** How many descriptors to take at most, 0 to 253; none by default. */
@@ -124,77 +74,7 @@ export interface ReceiveManyOptions extends SignalOption {
   max?: number | undefined;
 }
 
-/** The options that can be set on a socket. */
-export interface SettableSocketOptions {
-  /** Kernel debugging (SO_DEBUG in socket(7)); setting it needs CAP_NET_ADMIN. */
-  debug: boolean;
-  /** Bytes (SO_SNDBUF). The kernel doubles what is set, and `getOption` tells the doubled value. */
-  sendBufferSize: number;
-  /** Bytes (SO_RCVBUF), doubled likewise. For AF_UNIX the sender's buffer is what counts. */
-  receiveBufferSize: number;
-  /** What an empty message is: `'eof'` (the default) or `'deliver'`. */
-  emptyMessages: EmptyMessages;
-  /**
-   * Whether each `Message` carries its sender's credentials (SO_PASSCRED). Linux then gives the socket an
-   * abstract name when it next sends. Messages that were sent before may carry nobody's.
-   */
-  passCredentials: boolean;
-  /**
-   * For how many microseconds a receive that finds nothing tries again before it waits, 0 to 1,000,000; 0 by
-   * default. A message that comes in that time costs no way through the event loop and no sleep of the CPU. It
-   * costs that time of a CPU for each receive that has to wait, and nothing else runs in this thread meanwhile.
-   */
-  busyPoll: number;
-}
-
-/** The options that can be read from a socket. */
-export interface SocketOptions extends SettableSocketOptions {
-  remoteCredentials: PeerCredentials;
-  /** The label that a Linux security module gave the peer (SO_PEERSEC); `ENOPROTOOPT` without one. */
-  remoteSecurityLabel: string;
-  /**
-   * A pidfd of the peer (SO_PEERPIDFD, Linux 6.5), which stays that process's even when its pid is given to
-   * another: pidfd_open(2). Yours to close.
-   */
-  remotePidFd: FileDescriptor;
-}
-
-/** One second, in microseconds: nobody means to block the event loop for longer. */
-const LONGEST_BUSY_POLL = 1_000_000;
-
-const EMPTY_MESSAGES: Option<Session, EmptyMessages> = {
-  get: ({ receiver }) => receiver.emptyMessages,
-  set: {
-    check: (value) => checkOneOf(value, 'value', EMPTY_MESSAGES_MODES),
-    apply: ({ receiver }, value) => {
-      receiver.emptyMessages = value;
-    },
-  },
-};
-
-const BUSY_POLL: Option<Session, number> = {
-  get: ({ receives }) => Math.round(1000 * receives.spin),
-  set: {
-    check: (value) => checkInteger(value, 'value', 0, LONGEST_BUSY_POLL),
-    apply: ({ receives }, value) => {
-      receives.spin = value / 1000;
-    },
-  },
-};
-
-const OPTIONS = {
-  debug: DEBUG,
-  sendBufferSize: SEND_BUFFER_SIZE,
-  receiveBufferSize: RECEIVE_BUFFER_SIZE,
-  remoteCredentials: REMOTE_CREDENTIALS,
-  remoteSecurityLabel: REMOTE_SECURITY_LABEL,
-  emptyMessages: EMPTY_MESSAGES,
-  passCredentials: PASS_CREDENTIALS,
-  busyPoll: BUSY_POLL,
-  remotePidFd: REMOTE_PIDFD,
-} as const;
-
-const HOW = { receive: SHUT_RD, send: SHUT_WR, both: SHUT_RDWR } as const;
+const SHUTDOWN_HOW = { receive: SHUT_RD, send: SHUT_WR, both: SHUT_RDWR } as const;
 
 const receiveData = (receiver: Receiver) => new ReceiveData(receiver);
 
@@ -287,7 +167,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    */
   connect(path: SocketPath, options?: SignalOption): Promise<void> {
     const address = parseAddress(path);
-    const signal = signalOf(options);
+    const signal = checkSignal(options);
     if (signal?.aborted) return rejection(new AbortError(signal));
     try {
       if (!this.isOpen) this.open();
@@ -324,7 +204,8 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    * @throws `EBADF` if the socket is not open
    */
   shutdown(what: 'receive' | 'send' | 'both'): void {
-    const how = HOW[checkOneOf(what, 'what', Object.keys(HOW) as (keyof typeof HOW)[])];
+    const how =
+      SHUTDOWN_HOW[checkOneOf(what, 'what', Object.keys(SHUTDOWN_HOW) as (keyof typeof SHUTDOWN_HOW)[])];
     const session = this.#opened('shutdown');
     // What was called before is sent if there is room; it may only have been put off for the sake of fairness.
     if (how !== SHUT_RD) session.sends.flush();
@@ -347,7 +228,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    */
   wait(what: 'read' | 'write', options?: SignalOption): Promise<void> {
     checkOneOf(what, 'what', DIRECTIONS);
-    const signal = signalOf(options);
+    const signal = checkSignal(options);
     const session = this.#session;
     if (session === undefined) return this.#closed('poll');
     if (what === 'read') {
@@ -368,9 +249,9 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    *   `EMSGSIZE`, `ECONNRESET` after the last message if the peer closed with unread data, `ENOTCONN`
    */
   receive(buffer: Buffers, options?: MessageOptions): Promise<number> {
-    const parts = partsToFill(buffer, 'buffer');
-    const flags = flagsOf(options);
-    const signal = signalOf(options);
+    const parts = checkPartsToFill(buffer, 'buffer');
+    const flags = checkFlags(options);
+    const signal = checkSignal(options);
     const session = this.#session;
     if (session === undefined) return this.#closed('recvmsg');
     return session.receives.run(new Receive(session.receiver, parts, flags), signal);
@@ -386,9 +267,9 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    *   message is longer than the send buffer allows, `ECONNRESET`, `ENOTCONN`
    */
   send(data: Data, options?: MessageOptions): Promise<number> {
-    const parts = partsToSend(data, 'data');
-    const flags = flagsOf(options);
-    const signal = signalOf(options);
+    const parts = checkPartsToSend(data, 'data');
+    const flags = checkFlags(options);
+    const signal = checkSignal(options);
     const session = this.#session;
     if (session === undefined) return this.#closed('sendmsg');
     return session.sends.run(new Send(session, parts, flags), signal);
@@ -402,10 +283,10 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    * @param maxFds 0 to 253, the most that Linux lets one message carry
    */
   receiveWithFds(buffer: Buffers, maxFds: number, options?: MessageOptions): Promise<ReceivedWithFds> {
-    const parts = partsToFill(buffer, 'buffer');
+    const parts = checkPartsToFill(buffer, 'buffer');
     checkInteger(maxFds, 'maxFds', 0, SCM_MAX_FD);
-    const flags = flagsOf(options);
-    const signal = signalOf(options);
+    const flags = checkFlags(options);
+    const signal = checkSignal(options);
     const session = this.#session;
     if (session === undefined) return this.#closed('recvmsg');
     return session.receives.run(new ReceiveWithFds(session.receiver, parts, maxFds, flags), signal);
@@ -419,10 +300,10 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    * @throws (rejects) `EBADF` for a descriptor that is closed, `ETOOMANYREFS` if too many are in flight
    */
   sendWithFds(data: Data, fds: readonly FdSource[], options?: MessageOptions): Promise<number> {
-    const parts = partsToSend(data, 'data');
-    const numbers = descriptorsOf(fds);
-    const flags = flagsOf(options);
-    const signal = signalOf(options);
+    const parts = checkPartsToSend(data, 'data');
+    const numbers = checkDescriptors(fds);
+    const flags = checkFlags(options);
+    const signal = checkSignal(options);
     const session = this.#session;
     if (session === undefined) return this.#closed('sendmsg');
     return session.sends.run(new SendWithFds(session, parts, numbers, flags), signal);
@@ -465,8 +346,8 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    */
   sendMany(messages: readonly Data[], options?: SignalOption): Promise<number> {
     if (!Array.isArray(messages)) throw invalidType('messages', 'an instance of Array', messages);
-    const parts = messagesToSend(messages, 'messages');
-    const signal = signalOf(options);
+    const parts = checkMessagesToSend(messages, 'messages');
+    const signal = checkSignal(options);
     const session = this.#session;
     if (session === undefined) {
       return rejection(Object.assign(this.notOpen('sendmsg'), { messagesSent: 0 }));
@@ -483,7 +364,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   receiveMany(options?: ReceiveManyOptions): Promise<Buffer[]> {
     const checked = checkOptions(options);
     const max = checked.max === undefined ? MAX_BATCH : checkInteger(checked.max, 'options.max', 1);
-    const signal = signalOf(checked);
+    const signal = checkSignal(checked);
     const session = this.#session;
     if (session === undefined) return this.#closed('recvmsg');
     return session.receives.run(new ReceiveBatch(session.receiver, Math.min(max, MAX_BATCH)), signal);
@@ -496,8 +377,8 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    * @throws as {@link sendWithFds} rejects
    */
   trySend(data: Data, fds: readonly FdSource[] = []): boolean {
-    const parts = partsToSend(data, 'data');
-    const numbers = descriptorsOf(fds);
+    const parts = checkPartsToSend(data, 'data');
+    const numbers = checkDescriptors(fds);
     const session = this.#opened('sendmsg');
     if (!session.sends.isEmpty) return false;
     const attempt =
@@ -512,7 +393,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    * @throws as {@link receive} rejects
    */
   tryReceive(buffer: Buffers): number | null {
-    const parts = partsToFill(buffer, 'buffer');
+    const parts = checkPartsToFill(buffer, 'buffer');
     const { receiver, receives } = this.#opened('recvmsg');
     if (!receives.isEmpty) return null;
     const bytes = new Receive(receiver, parts, 0).try();
@@ -571,12 +452,12 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
 
   /** @throws `EBADF` if the socket is not open, `EACCES`, … */
   setOption<Name extends keyof SettableSocketOptions>(name: Name, value: SettableSocketOptions[Name]): void {
-    setOption<Session>(OPTIONS, name, () => this.#opened('setsockopt'), value);
+    setOption<Session>(SOCKET_OPTIONS, name, () => this.#opened('setsockopt'), value);
   }
 
   /** @throws `EBADF` if the socket is not open, `ENOTCONN` if there is no peer to tell of, `ENOPROTOOPT` */
   getOption<Name extends keyof SocketOptions>(name: Name): SocketOptions[Name] {
-    return getOption<Session>(OPTIONS, name, () => this.#opened('getsockopt')) as SocketOptions[Name];
+    return getOption<Session>(SOCKET_OPTIONS, name, () => this.#opened('getsockopt')) as SocketOptions[Name];
   }
 
   /**
@@ -648,11 +529,11 @@ function receiveMessageOptions(options: ReceiveMessageOptions | undefined) {
   const checked = checkOptions(options);
   const maxFds =
     checked.maxFds === undefined ? 0 : checkInteger(checked.maxFds, 'options.maxFds', 0, SCM_MAX_FD);
-  return { maxFds, signal: signalOf(checked) };
+  return { maxFds, signal: checkSignal(checked) };
 }
 
-function descriptorsOf(fds: readonly FdSource[]): number[] {
+function checkDescriptors(fds: readonly FdSource[]): number[] {
   if (!Array.isArray(fds)) throw invalidType('fds', 'an instance of Array', fds);
   if (fds.length > SCM_MAX_FD) throw outOfRange('fds.length', `<= ${SCM_MAX_FD}`, fds.length);
-  return eachOf(fds, 'fds', descriptorOf);
+  return checkEach(fds, 'fds', descriptorOf);
 }

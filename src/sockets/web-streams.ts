@@ -2,12 +2,12 @@
  * A socket as web streams: one chunk a message, and back-pressure in both directions, since nothing is
  * received before it is asked for and a write is done when the kernel has taken the message.
  */
-import { byteLength, type Data, partsToSend } from '../arguments';
+import { byteLength, checkPartsToSend, type Data, type SignalOption } from '../arguments';
 import { notOpen, type SeqpacketError } from '../errors';
-import type { Source } from './message-iterator';
+import type { EmptyMessages } from '../messages/empty-messages';
+import { ReceiveData } from '../messages/receive-attempts';
 import { type Attempt, WOULD_BLOCK } from '../waiting/operation-queue';
-import { ReceiveData } from '../messages/receiving';
-import type { SeqpacketSocket } from './socket';
+import type { Source } from './message-iterator';
 
 export function readableOf(source: () => Source | undefined): ReadableStream<Uint8Array> {
   const cancelled = new AbortController();
@@ -40,8 +40,8 @@ class Enqueue implements Attempt<void> {
     private readonly controller: ReadableStreamDefaultController<Uint8Array>,
   ) {}
 
-  get isUrgent(): boolean {
-    return this.receive.isUrgent;
+  get needsFirstTry(): boolean {
+    return this.receive.needsFirstTry;
   }
 
   // biome-ignore lint/suspicious/noConfusingVoidType: void is what the promise is for
@@ -56,13 +56,21 @@ class Enqueue implements Attempt<void> {
   }
 }
 
-export function writableOf(socket: SeqpacketSocket): WritableStream<Data> {
+/** A socket, as far as its writable stream is concerned. */
+interface Sender {
+  readonly isOpen: boolean;
+  getOption(name: 'emptyMessages'): EmptyMessages;
+  send(data: Data, options: SignalOption): Promise<number>;
+  shutdown(what: 'send'): void;
+}
+
+export function writableOf(socket: Sender): WritableStream<Data> {
   return new WritableStream<Data>({
     async write(chunk, controller) {
       // Not yet in the types of Node.js 20.
       const { signal } = controller as WritableStreamDefaultController & { readonly signal: AbortSignal };
       // An empty message would look like the end to a peer that does not tell the two apart.
-      const parts = partsToSend(chunk, 'chunk');
+      const parts = checkPartsToSend(chunk, 'chunk');
       if (byteLength(parts) === 0 && socket.getOption('emptyMessages') === 'eof') return;
       await socket.send(parts, { signal });
     },

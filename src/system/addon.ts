@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { unsupported } from '../errors';
-import type { OperatingSystem } from './os';
+import type { OperatingSystem } from './operating-system';
 import { type Addon, runsWithoutLibuv, withThread } from './thread-readiness';
 
 /** Processors whose Linux has the numbers that linux.ts knows, and that there are prebuilt binaries for. */
@@ -41,10 +41,10 @@ export function loadAddon(): OperatingSystem {
 /** Where the binary may be, relative to this file, or to the bundle that contains this file. */
 function places(): string[] {
   const prebuilt = `prebuilds/linux-${process.arch}.node`;
-  // Above a bundle, a directory of that name belongs to another project.
-  if (!isOwnPackage(join(__dirname, '../..'))) return [`../${prebuilt}`, prebuilt];
-  // A binary that was built on this machine comes first.
-  return ['../../build/seqpacket.node', `../../${prebuilt}`];
+  if (!__filename.endsWith(join('system', 'addon.js'))) return [`../${prebuilt}`, prebuilt];
+  // A binary that was built on this machine comes first. In another package that directory has another purpose.
+  const isOwn = isOwnPackage(join(__dirname, '../..'));
+  return isOwn ? ['../../build/seqpacket.node', `../../${prebuilt}`] : [`../../${prebuilt}`];
 }
 
 function isOwnPackage(directory: string): boolean {

@@ -1,8 +1,9 @@
 /** The options of sockets: one table for getting and setting (socket(7), unix(7)). */
-import type { Credentials } from '../messages/ancillary-data';
+
 import { checkBoolean, checkInteger } from '../arguments';
+import { type FileDescriptor, fileDescriptorOf } from '../descriptors/file-descriptor';
 import { invalidValue, systemError } from '../errors';
-import { type FileDescriptor, received } from '../descriptors/file-descriptor';
+import type { Credentials } from '../messages/ancillary-data';
 import {
   ENODATA,
   ENOTCONN,
@@ -40,7 +41,7 @@ export interface Option<Target, Value> {
 }
 
 /** An option of the kernel's, for which the descriptor is enough. */
-interface HasDescriptor {
+export interface HasDescriptor {
   readonly fd: number;
 }
 
@@ -125,7 +126,7 @@ function remotePidFd({ fd }: HasDescriptor): FileDescriptor {
   // So Linux says that there is no peer; what else there is to know of one is ENOTCONN then.
   if (result === -ENODATA) throw systemError('getsockopt', -ENOTCONN);
   if (result < 0) throw systemError('getsockopt', result);
-  return received(pidFd[0] as number);
+  return fileDescriptorOf(pidFd[0] as number);
 }
 
 export const DEBUG = flag(SO_DEBUG);

@@ -9,10 +9,11 @@
  * When the time slice of a turn of the event loop is over (turn.ts), operations go on in the next one, so that
  * no flood on one socket starves timers and other sockets.
  */
-import { type Abortable, unwatch, watch } from './abort';
+
 import { publishError } from '../diagnostics';
 import { AbortError } from '../errors';
 import { EAGAIN, ECANCELED } from '../system/linux';
+import { type Abortable, unwatch, watch } from './abort';
 import { now } from './timers';
 import { checkTime, deferToNextTurn, hasTime, rejection } from './turn';
 
@@ -20,23 +21,23 @@ import { checkTime, deferToNextTurn, hasTime, rejection } from './turn';
 export const WOULD_BLOCK: unique symbol = Symbol('would block');
 
 /** What a try returns that did a part of its work, and could go on. */
-export const NOT_DONE: unique symbol = Symbol('not done');
+export const UNFINISHED: unique symbol = Symbol('not done');
 
 export interface Attempt<T> {
   /** Does it, now: returns the result, throws the error, or says why there is none yet. */
-  try(): T | typeof WOULD_BLOCK | typeof NOT_DONE;
+  try(): T | typeof WOULD_BLOCK | typeof UNFINISHED;
   /** Makes the error of this operation for a negative errno. */
   failure(errno: number): Error;
   /** Whether it cannot be left to readiness alone when to try this first. */
-  readonly isUrgent?: boolean;
+  readonly needsFirstTry?: boolean;
   /** Whether it fails with EAGAIN in place of waiting. */
   readonly doesNotWait?: boolean;
   /** Adds to the error of an abort, in an operation that may have done a part of its work. */
   aborted?(error: Error): Error;
   /** Called before the operation begins to wait. */
-  hold?(): void;
+  beginWaiting?(): void;
   /** Called once an operation that waited will not be tried again. */
-  drop?(): void;
+  endWaiting?(): void;
 }
 
 /** Calls `proceed()` of a queue when there is a reason to try again, until it leaves. */
@@ -45,7 +46,7 @@ export interface Waker {
   wait(queue: OperationQueue): void;
   leave(queue: OperationQueue): void;
   /** The queue seldom has to wait at the moment. */
-  rest?(queue: OperationQueue): void;
+  stopWatching?(queue: OperationQueue): void;
 }
 
 export const READABLE = 1;
@@ -59,7 +60,7 @@ const OPERATIONS_PER_VISIT = 32;
  * After so many tries in a row that did not have to wait, the kernel need not tell of readiness: that costs
  * 0.1 µs with each message, and to begin and end it about 1 µs.
  */
-const TRIES_TO_REST = 16;
+const TRIES_BEFORE_UNWATCHING = 16;
 
 /**
  * After so many operations in a row whose first try found nothing, the next ones wait without that try; but
@@ -79,7 +80,7 @@ export class OperationQueue {
   #waits = false;
   #deferred = false;
   /** Whether one may wait for its turn that must not wait for readiness. */
-  #hasImpatient = false;
+  #hasNonWaiting = false;
   /** Tries in a row that did not have to wait. */
   #streak = 0;
   /** Operations in a row whose first try would have blocked. */
@@ -114,13 +115,13 @@ export class OperationQueue {
       if (this.#waits && attempt.doesNotWait && hasTime()) {
         return Promise.reject(attempt.failure(-EAGAIN));
       }
-      if (isFirst && this.#skips() && attempt.isUrgent !== true && attempt.doesNotWait !== true) {
+      if (isFirst && this.#skips() && attempt.needsFirstTry !== true && attempt.doesNotWait !== true) {
         waits = true;
       } else if (isFirst && hasTime()) {
         isTried = true;
         let result = attempt.try();
         if (result === WOULD_BLOCK && this.spin > 0) result = this.#trySpinning(attempt);
-        if (result !== WOULD_BLOCK && result !== NOT_DONE) {
+        if (result !== WOULD_BLOCK && result !== UNFINISHED) {
           this.#misses = 0;
           this.#succeeded();
           return Promise.resolve(result);
@@ -128,7 +129,7 @@ export class OperationQueue {
         waits = result === WOULD_BLOCK;
         if (waits) this.#misses++;
       }
-      attempt.hold?.();
+      attempt.beginWaiting?.();
     } catch (error) {
       if (isTried) {
         const rejected = Promise.reject(error);
@@ -174,7 +175,7 @@ export class OperationQueue {
       publishError(error);
       return true;
     }
-    if (result === NOT_DONE) return true;
+    if (result === UNFINISHED) return true;
     if (result === WOULD_BLOCK) {
       this.#wait();
       return false;
@@ -192,10 +193,10 @@ export class OperationQueue {
     return this.#misses % PROBE_EVERY !== 0;
   }
 
-  #trySpinning<T>(attempt: Attempt<T>): T | typeof WOULD_BLOCK | typeof NOT_DONE {
+  #trySpinning<T>(attempt: Attempt<T>): T | typeof WOULD_BLOCK | typeof UNFINISHED {
     const start = now();
     let time = start;
-    let result: T | typeof WOULD_BLOCK | typeof NOT_DONE;
+    let result: T | typeof WOULD_BLOCK | typeof UNFINISHED;
     do {
       result = attempt.try();
       time = now();
@@ -207,7 +208,7 @@ export class OperationQueue {
 
   #succeeded(): void {
     this.#streak++;
-    if (this.#streak === TRIES_TO_REST) this.#waker.rest?.(this);
+    if (this.#streak === TRIES_BEFORE_UNWATCHING) this.#waker.stopWatching?.(this);
   }
 
   /** Rejects all that wait, with `ECANCELED` unless an error is given. */
@@ -232,7 +233,7 @@ export class OperationQueue {
     if (this.#last === undefined) this.#first = operation;
     else this.#last.next = operation;
     this.#last = operation;
-    if (operation.attempt.doesNotWait) this.#hasImpatient = true;
+    if (operation.attempt.doesNotWait) this.#hasNonWaiting = true;
   }
 
   /** Takes an operation out before it was done. Whoever is first by that was not tried yet. */
@@ -264,12 +265,12 @@ export class OperationQueue {
     } catch (error) {
       this.cancel(error);
     }
-    if (this.#hasImpatient) this.#refuseImpatient();
+    if (this.#hasNonWaiting) this.#refuseNonWaiting();
   }
 
   /** Ends those that do not wait, now that the first one has to. */
-  #refuseImpatient(): void {
-    this.#hasImpatient = false;
+  #refuseNonWaiting(): void {
+    this.#hasNonWaiting = false;
     for (let each = this.#first; each !== undefined; each = each.next) {
       if (!each.attempt.doesNotWait) continue;
       this.remove(each);
@@ -333,6 +334,6 @@ class Operation implements Abortable {
 
   detach(): void {
     if (this.signal !== undefined) unwatch(this.signal, this);
-    this.attempt.drop?.();
+    this.attempt.endWaiting?.();
   }
 }

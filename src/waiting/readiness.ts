@@ -1,9 +1,9 @@
 /** Waiting for a descriptor: which queues to go on with when the event loop says that it is ready. */
 import { OwnedDescriptor } from '../descriptors/owned-descriptor';
 import { systemError } from '../errors';
-import { type OperationQueue, READABLE, type Waker, WRITABLE } from './operation-queue';
 import { os } from '../system/os';
-import { turnIs } from './turn';
+import { type OperationQueue, READABLE, type Waker, WRITABLE } from './operation-queue';
+import { noteTurn } from './turn';
 
 /** By number, the descriptors with queues that wait: held here, so that nothing is collected while it waits. */
 const waiting: (PolledDescriptor | undefined)[] = [];
@@ -57,7 +57,7 @@ export class PolledDescriptor extends OwnedDescriptor implements Waker {
     return this.#readers === undefined && this.#writers === undefined;
   }
 
-  rest(queue: OperationQueue): void {
+  stopWatching(queue: OperationQueue): void {
     if (this.#isPolled) this.#watch(this.#watched & ~queue.direction);
   }
 
@@ -112,7 +112,7 @@ export class PolledDescriptor extends OwnedDescriptor implements Waker {
 }
 
 function dispatch(fd: number, events: number): boolean {
-  turnIs(report[2] as number);
+  noteTurn(report[2] as number);
   reported = waiting[fd];
   if (reported === undefined) {
     stopped.add(fd);

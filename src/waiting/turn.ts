@@ -31,7 +31,7 @@ function beginTurn(): void {
 }
 
 /** The back end reports something, in the turn of this number (see `onReady` in os.ts). */
-export function turnIs(turn: number): void {
+export function noteTurn(turn: number): void {
   if (turn === reportedTurn) return;
   reportedTurn = turn;
   beginTurn();
@@ -54,8 +54,8 @@ function readClock(): boolean {
 export function checkTime(time: number): void {
   if (sliceEnd === 0) {
     sliceEnd = time + SLICE_MS;
-    // Where nobody reports turns, this one is over when the event loop has come round.
-    if (reportedTurn === 0) setImmediate(beginTurn);
+    // What comes next may be in another turn, without any report.
+    setImmediate(beginTurn);
   }
   if (time < sliceEnd) return;
   isOver = true;
@@ -63,7 +63,7 @@ export function checkTime(time: number): void {
 }
 
 /** Counts what a message has cost besides its system call. */
-export function spend(bytes: number, descriptors: number): void {
+export function charge(bytes: number, descriptors: number): void {
   unitsLeft -= (bytes >> BYTES_PER_UNIT_SHIFT) + descriptors;
 }
 

@@ -1,9 +1,9 @@
 /** Waiting until something can be done, with nothing done: poll(2). */
 import { systemError } from '../errors';
 import { EBADF, POLLIN, POLLNVAL, POLLOUT, SIOCOUTQ, SO_SNDBUF } from '../system/linux';
-import { type Attempt, WOULD_BLOCK } from './operation-queue';
-import { getIntegerOption } from '../system/socket-options';
 import { os } from '../system/os';
+import { getIntegerOption } from '../system/socket-options';
+import { type Attempt, WOULD_BLOCK } from './operation-queue';
 
 /** What is waited on. */
 interface Waitable {
@@ -25,7 +25,7 @@ abstract class Wait implements Attempt<void> {
     private readonly isKnown: () => boolean,
   ) {}
 
-  get isUrgent(): boolean {
+  get needsFirstTry(): boolean {
     return this.isKnown();
   }
 

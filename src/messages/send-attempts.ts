@@ -1,14 +1,24 @@
 /** Sending: one sendmsg(2), whole or not at all; or many messages with one sendmmsg(2). */
-import { encodeDescriptors } from './ancillary-data';
+
 import { byteLength, type Parts } from '../arguments';
+import { invalidState, systemError, tooLongToSend } from '../errors';
+import {
+  EAGAIN,
+  EBADF,
+  ECONNRESET,
+  EMSGSIZE,
+  MSG_DONTWAIT,
+  MSG_EOR,
+  MSG_NOSIGNAL,
+  SO_SNDBUF,
+} from '../system/linux';
+import { os } from '../system/os';
+import { getIntegerOption } from '../system/socket-options';
+import { type Attempt, UNFINISHED, WOULD_BLOCK } from '../waiting/operation-queue';
+import { charge } from '../waiting/turn';
+import { encodeDescriptors } from './ancillary-data';
 import { MAX_BATCH } from './batch';
 import type { Connection } from './connection';
-import { invalidState, systemError, tooLongToSend } from '../errors';
-import { EAGAIN, EBADF, ECONNRESET, EMSGSIZE, MSG_DONTWAIT, MSG_EOR, MSG_NOSIGNAL, SO_SNDBUF } from '../system/linux';
-import { type Attempt, NOT_DONE, WOULD_BLOCK } from '../waiting/operation-queue';
-import { getIntegerOption } from '../system/socket-options';
-import { os } from '../system/os';
-import { spend } from '../waiting/turn';
 
 /** MSG_EOR marks where the message ends, which other systems than Linux need to be told. */
 const SENDING_FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR;
@@ -43,7 +53,7 @@ export class Send implements Attempt<number> {
     return sendingFailure(this.connection, errno, this.parts);
   }
 
-  hold(): void {
+  beginWaiting(): void {
     this.length = byteLength(this.parts);
   }
 
@@ -58,7 +68,7 @@ export class Send implements Attempt<number> {
     if (sent < 0) throw this.failure(sent);
     connection.messagesSent++;
     connection.bytesSent += sent;
-    spend(sent, 0);
+    charge(sent, 0);
     return sent;
   }
 }
@@ -82,15 +92,15 @@ export class SendWithFds extends Send {
   }
 
   /** While it waits the caller may close the descriptors, and their numbers may come to mean other files. */
-  override hold(): void {
-    super.hold();
+  override beginWaiting(): void {
+    super.beginWaiting();
     const own: number[] = [];
     this.#ownsFds = true;
     try {
       for (const fd of this.#fds) own.push(this.#duplicate(fd));
     } catch (error) {
       this.#fds = own;
-      this.drop();
+      this.endWaiting();
       throw error;
     }
     this.#fds = own;
@@ -105,7 +115,7 @@ export class SendWithFds extends Send {
     return duplicate;
   }
 
-  drop(): void {
+  endWaiting(): void {
     if (this.#ownsFds) for (const fd of this.#fds) os.close(fd);
     this.#fds = [];
   }
@@ -124,7 +134,7 @@ export class SendMany implements Attempt<number> {
     this.#messages = messages;
   }
 
-  try(): number | typeof WOULD_BLOCK | typeof NOT_DONE {
+  try(): number | typeof WOULD_BLOCK | typeof UNFINISHED {
     const connection = this.#connection;
     const messages = this.#messages;
     const start = this.#sent;
@@ -138,11 +148,11 @@ export class SendMany implements Attempt<number> {
     for (let i = start; i < this.#sent; i++) bytes += byteLength(messages[i] as Parts);
     connection.bytesSent += bytes;
     connection.messagesSent += sent;
-    spend(bytes, 0);
-    return this.#sent === messages.length ? this.#sent : NOT_DONE;
+    charge(bytes, 0);
+    return this.#sent === messages.length ? this.#sent : UNFINISHED;
   }
 
-  hold(): void {
+  beginWaiting(): void {
     this.#lengths = this.#messages.map(byteLength);
   }
 
@@ -168,7 +178,7 @@ export class SendMany implements Attempt<number> {
 }
 
 function sendingFailure(connection: Connection, errno: number, parts: Parts): Error {
-  if (errno === -ECONNRESET) connection.noteReset();
+  if (errno === -ECONNRESET) connection.recordReset();
   if (errno === -EMSGSIZE) {
     return tooLongToSend(byteLength(parts), getIntegerOption(connection.fd, SO_SNDBUF), connection.name);
   }

@@ -1,0 +1,100 @@
+/** One attempt to accept: accept4(2), and what admits or refuses the peer. */
+import { setNonBlocking } from '../descriptors/descriptor-flags';
+import { onAccept, onRefuse, publishLater } from '../diagnostics';
+import { systemError } from '../errors';
+import type { EmptyMessages } from '../messages/empty-messages';
+import { acceptedSocket, type SeqpacketSocket } from '../sockets/socket';
+import { EAGAIN, ECONNABORTED, SOCKET_FLAGS } from '../system/linux';
+import { os } from '../system/os';
+import { peerCredentials } from '../system/socket-options';
+import { type Attempt, WOULD_BLOCK } from '../waiting/operation-queue';
+import { type AllowedPeers, isAllowed } from './admission';
+import type { ConnectionLimit } from './connection-limit';
+
+/** The option of `listen` that refused a peer. */
+export type RefusalReason = 'allow' | 'maxConnections';
+
+/** An acceptor, as far as accepting is concerned. */
+interface Listener {
+  readonly fd: number;
+  readonly localPath: string | Buffer;
+}
+
+const MOST_REFUSED_AT_ONCE = 16;
+
+/** What every accept of one acceptor tries. */
+export class Acceptance implements Attempt<SeqpacketSocket> {
+  reportsAborted = false;
+  emptyMessages: EmptyMessages = 'eof';
+
+  /** Whom to admit; everybody if it is not set. */
+  allow: AllowedPeers | undefined;
+  /** How many to admit; any number if it is not set. */
+  limit: ConnectionLimit | undefined;
+
+  accepted = 0;
+  refused = 0;
+
+  constructor(private readonly acceptor: Listener) {}
+
+  try(): SeqpacketSocket | typeof WOULD_BLOCK {
+    const { acceptor } = this;
+    // Another owner of the open socket may have made it blocking: accept4(2) would stop the event loop.
+    setNonBlocking(acceptor.fd, true);
+    // Those who are refused are many only in an attack, which must not keep the event loop.
+    for (let refused = 0; refused < MOST_REFUSED_AT_ONCE; refused++) {
+      let fd: number;
+      do fd = os.accept4(acceptor.fd, SOCKET_FLAGS);
+      while (fd === -ECONNABORTED && !this.reportsAborted);
+      if (fd === -EAGAIN) return WOULD_BLOCK;
+      if (fd < 0) throw this.failure(fd);
+      const reason = this.#closedIfThrown(fd, () => this.#refusal(fd));
+      if (reason === undefined) return this.#admit(fd);
+      this.#refuse(fd, reason);
+    }
+    return WOULD_BLOCK;
+  }
+
+  failure(errno: number): Error {
+    return systemError('accept4', errno, this.acceptor.localPath);
+  }
+
+  #refusal(fd: number): RefusalReason | undefined {
+    if (this.allow !== undefined && !isAllowed(fd, this.allow)) return 'allow';
+    return this.limit?.isReached === true ? 'maxConnections' : undefined;
+  }
+
+  #refuse(fd: number, reason: RefusalReason): void {
+    const { acceptor } = this;
+    const credentials = onRefuse.hasSubscribers
+      ? this.#closedIfThrown(fd, () => peerCredentials(fd))
+      : undefined;
+    os.close(fd);
+    this.refused++;
+    if (credentials === undefined) return;
+    publishLater(onRefuse, { acceptor, reason, credentials });
+  }
+
+  #admit(fd: number): SeqpacketSocket {
+    const { acceptor } = this;
+    const socket = this.#closedIfThrown(fd, () => acceptedSocket(fd, acceptor.localPath, this.limit));
+    try {
+      if (this.emptyMessages !== 'eof') socket.setOption('emptyMessages', this.emptyMessages);
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
+    this.accepted++;
+    publishLater(onAccept, { acceptor, socket });
+    return socket;
+  }
+
+  #closedIfThrown<T>(fd: number, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      os.close(fd);
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,71 @@
+/** Messages that have left the kernel's queue but were not delivered yet. */
+import { type FileDescriptor, fileDescriptorOf, takeDescriptor } from '../descriptors/file-descriptor';
+import { os } from '../system/os';
+import type { AncillaryData, Credentials } from './ancillary-data';
+
+export interface HeldMessage {
+  readonly data: Buffer;
+  readonly fds: readonly FileDescriptor[];
+  readonly truncated: boolean;
+  readonly credentials: Credentials | undefined;
+  readonly cut: boolean;
+}
+
+/** Shared by receivers that hold no message; never modified. */
+const NONE: HeldMessage[] = [];
+
+export class HeldMessages {
+  #messages = NONE;
+
+  get length(): number {
+    return this.#messages.length;
+  }
+
+  get first(): HeldMessage | undefined {
+    return this.#messages[0];
+  }
+
+  /** Their bytes, together. */
+  get bytes(): number {
+    return this.#messages.reduce((bytes, { data }) => bytes + data.length, 0);
+  }
+
+  [Symbol.iterator](): Iterator<HeldMessage> {
+    return this.#messages[Symbol.iterator]();
+  }
+
+  /** Adds a message, and takes ownership of its descriptors. */
+  add(data: Buffer, { fds, truncated, credentials, cut }: AncillaryData): void {
+    if (this.#messages === NONE) this.#messages = [];
+    this.#messages.push({ data, fds: fds.map(fileDescriptorOf), truncated, credentials, cut });
+  }
+
+  /** Removes the first message; its descriptors belong to the caller. */
+  take(): AncillaryData {
+    const { fds, truncated, credentials } = this.#messages.shift() as HeldMessage;
+    return { fds: fds.map(takeDescriptor), truncated, credentials, present: true, cut: false };
+  }
+
+  /** Removes the first message, and closes its descriptors. */
+  drop(): void {
+    for (const fd of this.#messages.shift()?.fds ?? []) fd.close();
+  }
+
+  /** Duplicates of the first message's descriptors, for a peek: as many as this process can open, as the kernel does. */
+  peek(): AncillaryData {
+    const { fds: originals, truncated, credentials } = this.#messages[0] as HeldMessage;
+    const fds: number[] = [];
+    for (const { fd } of originals) {
+      const duplicate = os.dup(fd);
+      if (duplicate < 0) return { fds, truncated: true, credentials, present: true, cut: false };
+      fds.push(duplicate);
+    }
+    return { fds, truncated, credentials, present: true, cut: false };
+  }
+
+  /** Removes all messages, and closes their descriptors. */
+  clear(): void {
+    while (this.#messages.length > 0) this.drop();
+    this.#messages = NONE;
+  }
+}
