@@ -1,4 +1,5 @@
-// Biome on the whole project. `--write` formats, and mends what can be mended.
+// Biome on the whole project, and dependency-cruiser on what src/ and cli/ import. `--write` formats, and mends what
+// can be mended.
 import { join } from 'node:path';
 import { installTools } from './dependencies.mjs';
 import { root, run } from './native.mjs';
@@ -9,4 +10,10 @@ run(join(root, 'tools/node_modules/.bin/biome'), [
   '--error-on-warnings',
   ...process.argv.slice(2),
   '.',
+]);
+run(join(root, 'tools/node_modules/.bin/depcruise'), [
+  '--config',
+  'tools/dependency-rules.cjs',
+  'src',
+  'cli',
 ]);

@@ -9,7 +9,7 @@
  * - `seqpacket:error` `{ error }`: an operation failed; end of file, cancelling and aborting are no failures
  */
 import { type Channel, channel } from 'node:diagnostics_channel';
-import { queueMicrotask } from './waiting/timers';
+import { queueMicrotask } from './system/timers';
 
 export const onConnect = channel('seqpacket:connect');
 export const onAccept = channel('seqpacket:accept');

@@ -10,7 +10,6 @@ export type { Buffers, Data, DataPart, MessageOptions, SignalOption } from './ar
 export type { FileType, SocketFamily, SocketType } from './descriptors/descriptor-kind';
 export { type FdSource, FileDescriptor } from './descriptors/file-descriptor';
 export type { AbortError, SeqpacketError } from './errors';
-export type { Credentials } from './messages/ancillary-data';
 export type { Counters } from './messages/connection';
 export type { EmptyMessages } from './messages/empty-messages';
 export { MessageFlag } from './messages/message-flag';
@@ -31,4 +30,4 @@ export {
   type ReceiveMessageOptions,
   SeqpacketSocket,
 } from './sockets/socket';
-export type { PeerCredentials } from './system/socket-options';
+export type { Credentials, PeerCredentials } from './system/peer-credentials';

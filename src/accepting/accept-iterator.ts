@@ -1,8 +1,7 @@
 /** Iterating over connections: the loop of a server, which a shortage does not end. */
 import type { SeqpacketError } from '../errors';
-import type { SeqpacketSocket } from '../sockets/socket';
+import { clearTimeout, setTimeout } from '../system/timers';
 import type { Attempt, OperationQueue, WOULD_BLOCK } from '../waiting/operation-queue';
-import { clearTimeout, setTimeout } from '../waiting/timers';
 
 /** Errors after which accepting goes on once descriptors or memory are free again (accept(2)). */
 const SHORTAGES = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
@@ -10,9 +9,9 @@ const SHORTAGE_PAUSE_MS = 100;
 const SHORTAGE_WARNING = { type: 'SeqpacketWarning', code: 'SEQPACKET_SHORTAGE' };
 
 /** What belongs to an acceptor while it is open. */
-interface Source {
+interface Source<Socket> {
   readonly accepts: OperationQueue;
-  readonly acceptance: Attempt<SeqpacketSocket>;
+  readonly acceptance: Attempt<Socket>;
 }
 
 /** An acceptor, as far as its iterator is concerned. */
@@ -20,7 +19,7 @@ interface Acceptor {
   readonly keepsLoopAlive: boolean;
 }
 
-export class AcceptIterator implements AsyncIterableIterator<SeqpacketSocket> {
+export class AcceptIterator<Socket> implements AsyncIterableIterator<Socket> {
   #isOver = false;
   #hasWarned = false;
   #resume: (() => void) | undefined;
@@ -29,11 +28,11 @@ export class AcceptIterator implements AsyncIterableIterator<SeqpacketSocket> {
 
   constructor(
     private readonly acceptor: Acceptor,
-    private readonly source: () => Source | undefined,
+    private readonly source: () => Source<Socket> | undefined,
   ) {}
 
   /** One after the other: a step that pauses is not overtaken by the next one. */
-  next(): Promise<IteratorResult<SeqpacketSocket, undefined>> {
+  next(): Promise<IteratorResult<Socket, undefined>> {
     const take = () => this.#next();
     const step = this.#last === undefined ? take() : this.#last.then(take, take);
     const done = () => {
@@ -44,7 +43,7 @@ export class AcceptIterator implements AsyncIterableIterator<SeqpacketSocket> {
     return step;
   }
 
-  async #next(): Promise<IteratorResult<SeqpacketSocket, undefined>> {
+  async #next(): Promise<IteratorResult<Socket, undefined>> {
     while (!this.#isOver) {
       try {
         const value = await this.#accept();
@@ -79,7 +78,7 @@ export class AcceptIterator implements AsyncIterableIterator<SeqpacketSocket> {
   }
 
   /** The next connection; undefined if this is over before there is one. */
-  #accept(): Promise<SeqpacketSocket | undefined> {
+  #accept(): Promise<Socket | undefined> {
     const source = this.source();
     if (source === undefined) return Promise.resolve(undefined);
     return source.accepts.run(new AcceptStep(this, source.acceptance), undefined);
@@ -101,14 +100,14 @@ export class AcceptIterator implements AsyncIterableIterator<SeqpacketSocket> {
 }
 
 /** An accept as a step of an iterator. */
-class AcceptStep implements Attempt<SeqpacketSocket> {
+class AcceptStep<Socket> implements Attempt<Socket> {
   constructor(
-    readonly iterator: AcceptIterator,
-    private readonly acceptance: Attempt<SeqpacketSocket>,
+    readonly iterator: AcceptIterator<Socket>,
+    private readonly acceptance: Attempt<Socket>,
   ) {}
 
-  try(): SeqpacketSocket | typeof WOULD_BLOCK {
-    return this.acceptance.try() as SeqpacketSocket | typeof WOULD_BLOCK;
+  try(): Socket | typeof WOULD_BLOCK {
+    return this.acceptance.try() as Socket | typeof WOULD_BLOCK;
   }
 
   failure(errno: number): Error {

@@ -2,11 +2,9 @@
 import { setNonBlocking } from '../descriptors/descriptor-flags';
 import { onAccept, onRefuse, publishLater } from '../diagnostics';
 import { systemError } from '../errors';
-import type { EmptyMessages } from '../messages/empty-messages';
-import { acceptedSocket, type SeqpacketSocket } from '../sockets/socket';
 import { EAGAIN, ECONNABORTED, SOCKET_FLAGS } from '../system/linux';
 import { os } from '../system/os';
-import { peerCredentials } from '../system/socket-options';
+import { peerCredentials } from '../system/peer-credentials';
 import { type Attempt, WOULD_BLOCK } from '../waiting/operation-queue';
 import { type AllowedPeers, isAllowed } from './admission';
 import type { ConnectionLimit } from './connection-limit';
@@ -22,12 +20,11 @@ interface Listener {
 
 const MOST_REFUSED_AT_ONCE = 16;
 
-/** What every accept of one acceptor tries. */
-export class Acceptance implements Attempt<SeqpacketSocket> {
+/** The attempt that every accept of one acceptor makes. */
+export class Acceptance<Socket> implements Attempt<Socket> {
   reportsAborted = false;
-  emptyMessages: EmptyMessages = 'eof';
 
-  /** Whom to admit; everybody if it is not set. */
+  /** The peers to admit; all of them if it is not set. */
   allow: AllowedPeers | undefined;
   /** How many to admit; any number if it is not set. */
   limit: ConnectionLimit | undefined;
@@ -35,10 +32,15 @@ export class Acceptance implements Attempt<SeqpacketSocket> {
   accepted = 0;
   refused = 0;
 
-  constructor(private readonly acceptor: Listener) {}
+  /** @param open makes a socket of an accepted descriptor, which it owns from then on */
+  constructor(
+    private readonly acceptor: Listener,
+    private readonly open: (fd: number, localPath: string | Buffer) => Socket,
+  ) {}
 
-  try(): SeqpacketSocket | typeof WOULD_BLOCK {
+  try(): Socket | typeof WOULD_BLOCK {
     const { acceptor } = this;
+    const { localPath } = acceptor;
     // Another owner of the open socket may have made it blocking: accept4(2) would stop the event loop.
     setNonBlocking(acceptor.fd, true);
     // Those who are refused are many only in an attack, which must not keep the event loop.
@@ -49,7 +51,7 @@ export class Acceptance implements Attempt<SeqpacketSocket> {
       if (fd === -EAGAIN) return WOULD_BLOCK;
       if (fd < 0) throw this.failure(fd);
       const reason = this.#closedIfThrown(fd, () => this.#refusal(fd));
-      if (reason === undefined) return this.#admit(fd);
+      if (reason === undefined) return this.#admit(fd, localPath);
       this.#refuse(fd, reason);
     }
     return WOULD_BLOCK;
@@ -75,15 +77,9 @@ export class Acceptance implements Attempt<SeqpacketSocket> {
     publishLater(onRefuse, { acceptor, reason, credentials });
   }
 
-  #admit(fd: number): SeqpacketSocket {
+  #admit(fd: number, localPath: string | Buffer): Socket {
     const { acceptor } = this;
-    const socket = this.#closedIfThrown(fd, () => acceptedSocket(fd, acceptor.localPath, this.limit));
-    try {
-      if (this.emptyMessages !== 'eof') socket.setOption('emptyMessages', this.emptyMessages);
-    } catch (error) {
-      socket.close();
-      throw error;
-    }
+    const socket = this.open(fd, localPath);
     this.accepted++;
     publishLater(onAccept, { acceptor, socket });
     return socket;

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { checkEach, checkInteger, checkOptions } from '../arguments';
 import { invalidType, invalidValue } from '../errors';
-import { peerCredentials, peerGroups } from '../system/socket-options';
+import { peerCredentials, peerGroups } from '../system/peer-credentials';
 
 /** Who has one of these user or group numbers, as effective or supplementary group, is admitted. */
 export interface AllowedPeers {

@@ -16,18 +16,12 @@ import {
   SOL_SOCKET,
 } from '../system/linux';
 import { os } from '../system/os';
+import type { Credentials } from '../system/peer-credentials';
 import { charge } from '../waiting/turn';
 
 const BLOCK_HEADER_WORDS = 2;
 const MESSAGE_HEADER_WORDS = 4;
 const MESSAGE_HEADER_BYTES = 16;
-
-/** Who sent a message, by the kernel (SCM_CREDENTIALS in unix(7)). */
-export interface Credentials {
-  pid: number;
-  uid: number;
-  gid: number;
-}
 
 /** What came with a message besides its data. The descriptors are the receiver's to close. */
 export interface AncillaryData {

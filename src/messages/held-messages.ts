@@ -1,7 +1,8 @@
 /** Messages that have left the kernel's queue but were not delivered yet. */
 import { type FileDescriptor, fileDescriptorOf, takeDescriptor } from '../descriptors/file-descriptor';
 import { os } from '../system/os';
-import type { AncillaryData, Credentials } from './ancillary-data';
+import type { Credentials } from '../system/peer-credentials';
+import type { AncillaryData } from './ancillary-data';
 
 export interface HeldMessage {
   readonly data: Buffer;

@@ -3,14 +3,9 @@ import type { Parts } from '../arguments';
 import { type FileDescriptor, fileDescriptorOf } from '../descriptors/file-descriptor';
 import { MSG_DONTWAIT } from '../system/linux';
 import { os } from '../system/os';
+import type { Credentials } from '../system/peer-credentials';
 import { type Attempt, WOULD_BLOCK } from '../waiting/operation-queue';
-import {
-  type AncillaryData,
-  type Credentials,
-  ROOM_FOR_ALL,
-  ROOM_FOR_CREDENTIALS,
-  ROOM_FOR_MARK,
-} from './ancillary-data';
+import { type AncillaryData, ROOM_FOR_ALL, ROOM_FOR_CREDENTIALS, ROOM_FOR_MARK } from './ancillary-data';
 import type { Receiver } from './receiver';
 
 /** What all kinds of receiving have in common. */

@@ -9,22 +9,22 @@ import { checkBoolean, checkInteger, checkOneOf, checkSignal, type SignalOption 
 import type { FileDescriptor } from '../descriptors/file-descriptor';
 import { invalidValue, systemError } from '../errors';
 import { inspected } from '../inspection';
-import type { Credentials } from '../messages/ancillary-data';
 import type { EmptyMessages } from '../messages/empty-messages';
 import { os } from '../system/os';
-import { DEBUG, getOption, type Option, PASS_CREDENTIALS, setOption } from '../system/socket-options';
+import type { Credentials } from '../system/peer-credentials';
 import { OperationQueue, READABLE } from '../waiting/operation-queue';
 import type { PolledDescriptor } from '../waiting/readiness';
 import { rejection } from '../waiting/turn';
 import { DIRECTIONS, WaitForReading } from '../waiting/wait';
 import { checkSeqpacket, Endpoint } from './endpoint';
-import type { SeqpacketSocket } from './socket';
+import { DEBUG, getOption, type Option, PASS_CREDENTIALS, setOption } from './option-table';
+import { acceptedSocket, type SeqpacketSocket } from './socket';
 
 /** What belongs to an acceptor from when it is opened until it is closed. */
 interface Session {
   readonly fd: number;
   readonly accepts: OperationQueue;
-  readonly acceptance: Acceptance;
+  readonly acceptance: Acceptance<SeqpacketSocket>;
 }
 
 export interface AcceptorOptions {
@@ -110,6 +110,7 @@ export let listeningAcceptor: (address: Address, options: ListeningOptions) => S
  */
 export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<SeqpacketSocket> {
   #session: Session | undefined;
+  #emptyMessages: EmptyMessages = 'eof';
   #file: SocketFile | undefined;
 
   static {
@@ -254,13 +255,14 @@ export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<Seqpack
     this.#session = {
       fd: descriptor.fd,
       accepts: new OperationQueue(descriptor, READABLE),
-      acceptance: new Acceptance(this),
+      acceptance: new Acceptance(this, (fd, localPath) => this.#open(fd, localPath)),
     };
   }
 
   /** @internal */
   protected override closing(): void {
     this.#session = undefined;
+    this.#emptyMessages = 'eof';
   }
 
   /** @internal */
@@ -270,7 +272,7 @@ export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<Seqpack
 
   #listenAt(address: Address, options: ListeningOptions): void {
     const session = this.#opened('listen');
-    session.acceptance.emptyMessages = options.emptyMessages;
+    this.#emptyMessages = options.emptyMessages;
     session.acceptance.allow = options.allow;
     if (options.maxConnections !== undefined) {
       session.acceptance.limit = new ConnectionLimit(options.maxConnections);
@@ -284,6 +286,18 @@ export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<Seqpack
     const result = bindTo(address, (sockaddr) => os.bind(session.fd, sockaddr));
     if (result < 0) throw systemError('bind', result, address.given);
     listen();
+  }
+
+  /** Makes a socket of an accepted descriptor. */
+  #open(fd: number, localPath: string | Buffer): SeqpacketSocket {
+    const socket = acceptedSocket(fd, localPath, this.#session?.acceptance.limit);
+    try {
+      if (this.#emptyMessages !== 'eof') socket.setOption('emptyMessages', this.#emptyMessages);
+      return socket;
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
   }
 
   #opened(syscall: string): Session {

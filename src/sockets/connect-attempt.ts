@@ -4,8 +4,8 @@ import { setNonBlocking } from '../descriptors/descriptor-flags';
 import { systemError } from '../errors';
 import { EAGAIN, EISCONN } from '../system/linux';
 import { os } from '../system/os';
+import { clearTimeout, setTimeout } from '../system/timers';
 import { type Attempt, OperationQueue, type Waker, WOULD_BLOCK, WRITABLE } from '../waiting/operation-queue';
-import { clearTimeout, setTimeout } from '../waiting/timers';
 
 export class Connect implements Attempt<void> {
   readonly #fd: number;

@@ -2,17 +2,17 @@
 import { checkInteger } from '../arguments';
 import type { FileDescriptor } from '../descriptors/file-descriptor';
 import { checkEmptyMessages, type EmptyMessages } from '../messages/empty-messages';
+import type { PeerCredentials } from '../system/peer-credentials';
 import {
   DEBUG,
   type Option,
   PASS_CREDENTIALS,
-  type PeerCredentials,
   RECEIVE_BUFFER_SIZE,
   REMOTE_CREDENTIALS,
   REMOTE_PIDFD,
   REMOTE_SECURITY_LABEL,
   SEND_BUFFER_SIZE,
-} from '../system/socket-options';
+} from './option-table';
 import type { Session } from './session';
 
 /** The options that can be set on a socket. */

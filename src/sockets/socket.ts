@@ -52,7 +52,7 @@ import {
   SOCKET_TYPE,
 } from '../system/linux';
 import { os } from '../system/os';
-import { getOption, peerCredentials, setOption } from '../system/socket-options';
+import { peerCredentials } from '../system/peer-credentials';
 import { WOULD_BLOCK } from '../waiting/operation-queue';
 import type { PolledDescriptor } from '../waiting/readiness';
 import { rejection } from '../waiting/turn';
@@ -60,6 +60,7 @@ import { DIRECTIONS, WaitForReading, WaitForWriting } from '../waiting/wait';
 import { BackOff, Connect } from './connect-attempt';
 import { checkSeqpacket, Endpoint, isListening } from './endpoint';
 import { MessageIterator } from './message-iterator';
+import { getOption, setOption } from './option-table';
 import { type SettableSocketOptions, SOCKET_OPTIONS, type SocketOptions } from './options';
 import { Session } from './session';
 import { readableOf, writableOf } from './web-streams';

@@ -1,7 +1,7 @@
 /** Readiness where the event loop is not libuv's: a thread of the C layer (`thread-readiness.c`) tells of it. */
 
-import { queueMicrotask } from '../waiting/timers';
 import type { OperatingSystem } from './operating-system';
+import { queueMicrotask } from './timers';
 
 /** The C layer has both kinds of readiness. */
 export interface Addon extends OperatingSystem {

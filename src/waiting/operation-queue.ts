@@ -13,8 +13,8 @@
 import { publishError } from '../diagnostics';
 import { AbortError } from '../errors';
 import { EAGAIN, ECANCELED } from '../system/linux';
+import { now } from '../system/timers';
 import { type Abortable, unwatch, watch } from './abort';
-import { now } from './timers';
 import { checkTime, deferToNextTurn, hasTime, rejection } from './turn';
 
 /** What a try returns that has to wait. */

@@ -4,7 +4,7 @@
  * All operations of a thread share one time slice in each turn. What they consume is counted in units, and the
  * clock is read once in several units: reading it costs 65 ns, a twentieth of a short message.
  */
-import { now, setImmediate } from './timers';
+import { now, setImmediate } from '../system/timers';
 
 /** How long operations complete at once in one turn, in milliseconds. */
 const SLICE_MS = 1;
