@@ -1,4 +1,5 @@
-/* Every function that JavaScript gets, by the file that holds it. src/os.ts describes them. */
+/* Every function that JavaScript gets, by the file that holds it. src/system/operating-system.ts describes
+ * them. */
 #ifndef SEQPACKET_EXPORTS_H
 #define SEQPACKET_EXPORTS_H
 

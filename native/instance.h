@@ -2,8 +2,8 @@
  * The addon in one environment: the main thread, or a worker. Node.js may load it in any number of them.
  *
  * The addon is a thin layer: one function per system call, each returning the call's result or the
- * negative errno, and readiness. It decides nothing; src/os.ts describes every function that it
- * exports, and all policy is in TypeScript.
+ * negative errno, and readiness. It decides nothing; src/system/operating-system.ts describes every function
+ * that it exports, and all policy is in TypeScript.
  */
 #ifndef SEQPACKET_INSTANCE_H
 #define SEQPACKET_INSTANCE_H

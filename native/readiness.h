@@ -4,12 +4,13 @@
 
 #include "instance.h"
 
-/* The directions of src/queue.ts: what is watched and what is reported. */
+/* The directions of src/waiting/operation-queue.ts: what is watched and what is reported. */
 enum { READABLE = 1, WRITABLE = 2 };
 /* Reported besides: an error has stopped the poll. */
 enum { STOPPED = 1 << 16 };
 
-/* What JavaScript and the addon share while readiness is reported; an Int32Array in src/readiness.ts. */
+/* What JavaScript and the addon share while readiness is reported; an Int32Array in src/waiting/readiness.ts.
+ */
 struct report {
   int32_t active;           /* whether a report is being made */
   int32_t keeps_loop_alive; /* whether its poll shall do that from then on */

@@ -9,7 +9,7 @@ size_t overflow_size(void);
 void free_receive_memory(struct instance *instance);
 
 /*
- * A control block, as src/ancillary-data.ts lays it out: two numbers, then the control messages.
+ * A control block, as src/messages/ancillary-data.ts lays it out: two numbers, then the control messages.
  * For sendmsg `length` says how many bytes of them there are; recvmsg fills in both.
  */
 struct control_block {

@@ -130,7 +130,7 @@ static void on_report(napi_env env, napi_value function, void *context, void *da
     report->active = 1;
     report->keeps_loop_alive = poll->keeps_loop_alive;
     napi_value undefined, answer, arguments[2];
-    /* The function throws nothing: src/thread-readiness.ts sees to that. It fails if the thread is
+    /* The function throws nothing: src/system/thread-readiness.ts sees to that. It fails if the thread is
      * terminated. */
     if (napi_get_undefined(env, &undefined) != napi_ok ||
         napi_create_int32(env, fd, &arguments[0]) != napi_ok ||

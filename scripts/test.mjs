@@ -4,7 +4,7 @@
 //
 // With --sanitize the addon must have been built so (build.mjs --sanitize); AddressSanitizer and
 // UBSan then watch every process that the tests start. With --thread readiness comes as it does on Bun and
-// Deno (src/thread-readiness.ts); the command and the benchmark are left out then. With --library those and the
+// Deno (src/system/thread-readiness.ts); the command and the benchmark are left out then. With --library those and the
 // documentation are left out.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
