@@ -5,6 +5,7 @@ import { cpSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { before, test } from 'node:test';
+import { headers, sources } from '../scripts/native.mjs';
 import { complaintsAbout } from '../scripts/portable-binary.mjs';
 import { root, tarball, temporaryDirectory } from './packed-package.mjs';
 
@@ -29,14 +30,14 @@ test('it is small', (t) => {
 
 test('it holds what it needs, and nothing else', () => {
   const expected =
-    /^(dist\/([\w-]+\.(js|d\.ts)|index\.mjs|index\.d\.mts|cli\.mjs|package\.json)|prebuilds\/linux-(x64|arm64)\.node|native\/(addon|owned|poll|spill|system-calls|thread-poll|libuv-poll)\.[ch]|man\/seqpacket\.1|scripts\/(native|build-native)\.mjs|package\.json|README\.md|LICENSE)$/;
+    /^(dist\/([\w-]+\.(js|d\.ts)|index\.mjs|index\.d\.mts|cli\.mjs|package\.json)|prebuilds\/linux-(x64|arm64)\.node|man\/seqpacket\.1|scripts\/(native|build-native)\.mjs|package\.json|README\.md|LICENSE)$/;
+  const native = [...sources, ...headers];
   assert.deepEqual(
-    files.filter((name) => !expected.test(name)),
+    files.filter((name) => !expected.test(name) && !native.includes(name)),
     [],
   );
-  for (const name of ['dist/index.js', 'prebuilds/linux-x64.node', 'prebuilds/linux-arm64.node', 'LICENSE']) {
-    assert.ok(files.includes(name), name);
-  }
+  const needed = ['dist/index.js', 'prebuilds/linux-x64.node', 'prebuilds/linux-arm64.node', 'LICENSE'];
+  for (const name of [...needed, ...native]) assert.ok(files.includes(name), name);
   const modules = (place, ending) =>
     readdirSync(place)
       .filter((name) => name.endsWith(ending))
