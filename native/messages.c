@@ -62,6 +62,9 @@ napi_value js_recvmsg(napi_env env, napi_callback_info info) {
   struct instance *instance = call.instance;
   struct control_block *control = instance->control;
 
+  size_t parts_room = 0;
+  for (int i = 0; i < count; i++)
+    parts_room += parts[i].iov_len;
   parts[count++] = (struct iovec){.iov_base = instance->overflow, .iov_len = overflow_size()};
   struct msghdr message = {
       .msg_iov = parts,
@@ -74,6 +77,7 @@ napi_value js_recvmsg(napi_env env, napi_callback_info info) {
   if (result == -1) return outcome(&call, result);
   control->length = (uint32_t)message.msg_controllen;
   control->flags = (uint32_t)message.msg_flags;
+  control->room = parts_room > INT32_MAX ? INT32_MAX : (uint32_t)parts_room;
   if (message.msg_controllen != 0) own_received_descriptors(instance, &message);
   return integer_result(&call, result);
 }

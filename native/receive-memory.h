@@ -9,12 +9,14 @@ size_t overflow_size(void);
 void free_receive_memory(struct instance *instance);
 
 /*
- * A control block, as src/messages/ancillary-data.ts lays it out: two numbers, then the control messages.
+ * A control block, as src/messages/ancillary-data.ts lays it out: four numbers, then the control messages.
  * For sendmsg `length` says how many bytes of them there are; recvmsg fills in both.
  */
 struct control_block {
   uint32_t length;
   uint32_t flags;
+  uint32_t room; /* how many bytes the parts of recvmsg had room for */
+  uint32_t unused;
   uint8_t messages[];
 };
 

@@ -26,10 +26,10 @@ export function checkPartsToSend(value: Data, name: string): Parts {
   return Array.isArray(value) ? eachPart(value, name, bytesToSend) : bytesToSend(value as DataPart, name);
 }
 
-/** The parts that a message is received into. No two of them may overlap, and none may grow. */
+/** The parts that a message is received into. No two of them may overlap. */
 export function checkPartsToFill(value: Buffers, name: string): Parts {
   if (!Array.isArray(value)) return bytesToFill(value as ArrayBufferView, name);
-  const parts = eachPart(value, name, bytesToFill);
+  const parts = eachPart(value, name, bytesToFill).map(withFixedLength);
   if (parts.length > 1) checkDisjoint(parts, name);
   return parts;
 }
@@ -66,10 +66,22 @@ function bytesToSend(value: DataPart, name: string): Uint8Array {
   throw invalidType(name, DATA, value);
 }
 
-/** The length is read before and after a receive. Only shrinking can change it then, and that to 0. */
 function bytesToFill(value: ArrayBufferView, name: string): Uint8Array {
   const bytes = viewedBytes(value);
   if (bytes === undefined) throw invalidType(name, VIEW, value);
+  return bytes;
+}
+
+/** A view whose memory has grown, with the length that it had before; of length 0 if the memory has shrunk. */
+export function withLength(bytes: Uint8Array, length: number): Uint8Array {
+  return bytes.length < length ? new Uint8Array(0) : bytes.subarray(0, length);
+}
+
+/**
+ * A view that keeps its length when its memory grows; when that shrinks, the length is 0. Only for several parts, whose
+ * bounds must not move: to get at the memory of a view takes as long as a tenth of a system call.
+ */
+function withFixedLength(bytes: Uint8Array): Uint8Array {
   return changesLength(bytes.buffer) ? fixedBytes(bytes) : bytes;
 }
 

@@ -30,7 +30,7 @@ test('it is small', (t) => {
 
 test('it holds what it needs, and nothing else', () => {
   const expected =
-    /^(dist\/([\w-]+\.(js|d\.ts)|index\.mjs|index\.d\.mts|cli\.mjs|package\.json)|prebuilds\/linux-(x64|arm64)\.node|man\/seqpacket\.1|scripts\/(native|build-native)\.mjs|package\.json|README\.md|LICENSE)$/;
+    /^(dist\/(([\w-]+\/)?[\w-]+\.(js|d\.ts)|index\.mjs|index\.d\.mts|cli\.mjs|package\.json)|prebuilds\/linux-(x64|arm64)\.node|man\/seqpacket\.1|scripts\/(native|build-native)\.mjs|package\.json|README\.md|LICENSE)$/;
   const native = [...sources, ...headers];
   assert.deepEqual(
     files.filter((name) => !expected.test(name) && !native.includes(name)),
@@ -39,7 +39,7 @@ test('it holds what it needs, and nothing else', () => {
   const needed = ['dist/index.js', 'prebuilds/linux-x64.node', 'prebuilds/linux-arm64.node', 'LICENSE'];
   for (const name of [...needed, ...native]) assert.ok(files.includes(name), name);
   const modules = (place, ending) =>
-    readdirSync(place)
+    readdirSync(place, { recursive: true })
       .filter((name) => name.endsWith(ending))
       .map((name) => name.slice(0, -ending.length))
       .sort();

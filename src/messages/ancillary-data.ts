@@ -1,9 +1,9 @@
 /**
  * Ancillary data: the control messages that travel beside a message (cmsg(3), unix(7)).
  *
- * A control block is what the operating system layer reads and writes: two 32-bit numbers (how many
- * bytes of control messages there are, and the flags that recvmsg(2) returned), then the control
- * messages, each a cmsghdr (64-bit length, 32-bit level, 32-bit type) and its data, aligned to 8.
+ * A control block is what the operating system layer reads and writes: four 32-bit numbers (how many
+ * bytes of control messages there are, the flags that recvmsg(2) returned, how many bytes the parts had room for,
+ * and none), then the control messages, each a cmsghdr (64-bit length, 32-bit level, 32-bit type) and its data, aligned to 8.
  */
 
 import {
@@ -19,7 +19,7 @@ import { os } from '../system/os';
 import type { Credentials } from '../system/peer-credentials';
 import { charge } from '../waiting/turn';
 
-const BLOCK_HEADER_WORDS = 2;
+const BLOCK_HEADER_WORDS = 4;
 const MESSAGE_HEADER_WORDS = 4;
 const MESSAGE_HEADER_BYTES = 16;
 
@@ -126,11 +126,19 @@ export function encodeDescriptors(fds: readonly number[]): Uint8Array | null {
   const bytes = MESSAGE_HEADER_BYTES + 4 * fds.length;
   const words = new Int32Array(BLOCK_HEADER_WORDS + (((bytes + 7) >> 3) << 1));
   words[0] = 4 * (words.length - BLOCK_HEADER_WORDS);
-  words[2] = bytes;
-  words[4] = SOL_SOCKET;
-  words[5] = SCM_RIGHTS;
+  words[BLOCK_HEADER_WORDS] = bytes;
+  words[BLOCK_HEADER_WORDS + 2] = SOL_SOCKET;
+  words[BLOCK_HEADER_WORDS + 3] = SCM_RIGHTS;
   words.set(fds, BLOCK_HEADER_WORDS + MESSAGE_HEADER_WORDS);
   return new Uint8Array(words.buffer);
+}
+
+/**
+ * How many bytes the parts of the last receive had room for, as the system call saw them: memory that other threads
+ * share may have grown since.
+ */
+export function roomOfLastReceive(): number {
+  return incoming[2] as number;
 }
 
 /** Closes received descriptors that were not asked for. Errors of closing them concern no caller. */

@@ -1,5 +1,5 @@
 /** Attempts to receive: what each kind of receive delivers. */
-import type { Parts } from '../arguments';
+import { type Parts, withLength } from '../arguments';
 import { type FileDescriptor, fileDescriptorOf } from '../descriptors/file-descriptor';
 import { MSG_DONTWAIT } from '../system/linux';
 import { os } from '../system/os';
@@ -30,8 +30,8 @@ abstract class Receiving<Result> implements Attempt<Result> {
   }
 }
 
-/** Receives the data of one message; its descriptors are closed. */
-export class Receive extends Receiving<number> {
+/** Receives into the caller's buffers. */
+abstract class ReceivingIntoParts<Result> extends Receiving<Result> {
   constructor(
     receiver: Receiver,
     private readonly parts: Parts,
@@ -40,8 +40,25 @@ export class Receive extends Receiving<number> {
     super(receiver, flags);
   }
 
+  /** The length that one buffer had when this began to wait. */
+  private length = -1;
+
+  beginWaiting(): void {
+    if (!Array.isArray(this.parts)) this.length = (this.parts as Uint8Array).length;
+  }
+
+  /** The parts, with the lengths that they had when this was called, even if their memory has grown since. */
+  protected currentParts(): Parts {
+    const { parts, length } = this;
+    if (length === -1 || (parts as Uint8Array).length === length) return parts;
+    return withLength(parts as Uint8Array, length);
+  }
+}
+
+/** Receives the data of one message; its descriptors are closed. */
+export class Receive extends ReceivingIntoParts<number> {
   try(): number | typeof WOULD_BLOCK {
-    const bytes = this.receiver.receive(this.parts, this.flags);
+    const bytes = this.receiver.receive(this.currentParts(), this.flags);
     if (bytes !== WOULD_BLOCK) this.receiver.dropAncillaryData();
     return bytes;
   }
@@ -56,18 +73,18 @@ export interface ReceivedWithFds {
   controlTruncated: boolean;
 }
 
-export class ReceiveWithFds extends Receiving<ReceivedWithFds> {
+export class ReceiveWithFds extends ReceivingIntoParts<ReceivedWithFds> {
   constructor(
     receiver: Receiver,
-    private readonly parts: Parts,
+    parts: Parts,
     private readonly maxFds: number,
     flags: number,
   ) {
-    super(receiver, flags);
+    super(receiver, parts, flags);
   }
 
   try(): ReceivedWithFds | typeof WOULD_BLOCK {
-    const bytesRead = this.receiver.receive(this.parts, this.flags);
+    const bytesRead = this.receiver.receive(this.currentParts(), this.flags);
     if (bytesRead === WOULD_BLOCK) return WOULD_BLOCK;
     return { bytesRead, ...deliverFds(this.receiver.takeAncillaryData(), this.maxFds) };
   }

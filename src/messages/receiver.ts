@@ -22,6 +22,7 @@ import {
   ROOM_FOR_CREDENTIALS,
   ROOM_FOR_MARK,
   registerControlBlock,
+  roomOfLastReceive,
   takeAncillaryData,
 } from './ancillary-data';
 import {
@@ -77,8 +78,9 @@ export class Receiver {
     if (held !== undefined) return this.#receiveHeld(held, parts, flags);
     const bytes = this.#receive(parts, flags, ROOM_FOR_ALL);
     if (bytes === WOULD_BLOCK) return WOULD_BLOCK;
-    if (bytes > byteLength(parts)) {
-      if ((flags & MSG_TRUNC) === 0) throw this.#tooLong(bytes, parts, flags);
+    const room = roomOfLastReceive();
+    if (bytes > room) {
+      if ((flags & MSG_TRUNC) === 0) throw this.#tooLong(bytes, parts, room, flags);
       os.takeOverflow(NO_BUFFER);
     }
     if ((flags & MSG_PEEK) === 0) this.#count(bytes);
@@ -101,7 +103,7 @@ export class Receiver {
     const bytes = this.#receive(room, 0, controlRoom);
     if (bytes === WOULD_BLOCK) return WOULD_BLOCK;
     this.#count(bytes);
-    const data = bytes > room.length ? assemble(bytes, room) : commitMemory(room, bytes);
+    const data = bytes > room.length ? assemble(bytes, room, room.length) : commitMemory(room, bytes);
     this.#expect(bytes);
     return data;
   }
@@ -272,12 +274,12 @@ export class Receiver {
   }
 
   /** Keeps a message that is longer than its buffer for the next receive. */
-  #tooLong(bytes: number, parts: Parts, flags: number): SeqpacketError {
+  #tooLong(bytes: number, parts: Parts, room: number, flags: number): SeqpacketError {
     if ((flags & MSG_PEEK) !== 0) {
       os.takeOverflow(NO_BUFFER);
       this.dropAncillaryData();
     } else {
-      this.#held.add(assemble(bytes, parts), this.takeAncillaryData());
+      this.#held.add(assemble(bytes, parts, room), this.takeAncillaryData());
     }
     return this.#messageSizeError(bytes);
   }

@@ -2,21 +2,22 @@
 import type { Parts } from '../arguments';
 import { os } from '../system/os';
 
-/** A message that fills the parts and continues in the overflow area of the back end, in one buffer. */
-export function assemble(bytes: number, parts: Parts): Buffer {
+/** A message that fills the parts, which have that much room, and continues in the overflow area of the back end. */
+export function assemble(bytes: number, parts: Parts, room: number): Buffer {
   const data = Buffer.allocUnsafeSlow(bytes);
-  os.takeOverflow(data.subarray(copyFromParts(parts, data)));
+  copyFromParts(parts, data.subarray(0, room));
+  os.takeOverflow(data.subarray(room));
   return data;
 }
 
 /** Parts without room are passed over: one may have been detached while the receive waited. */
-function copyFromParts(parts: Parts, target: Buffer): number {
+function copyFromParts(parts: Parts, target: Buffer): void {
   let at = 0;
   for (const part of arrayOf(parts)) {
-    if (part.byteLength > 0) target.set(part, at);
-    at += part.byteLength;
+    const length = Math.min(part.byteLength, target.length - at);
+    if (length > 0) target.set(part.subarray(0, length), at);
+    at += length;
   }
-  return at;
 }
 
 export function copyToParts(data: Buffer, parts: Parts): void {

@@ -10,7 +10,7 @@ import { now, setImmediate } from '../system/timers';
 const SLICE_MS = 1;
 
 /** How many units are consumed between two looks at the clock. A try of an operation is one unit. */
-const UNITS_PER_READING = 8;
+const UNITS_PER_READING = 12;
 
 /** How many bytes of a message are a unit. To copy them takes about as long as a system call. */
 const BYTES_PER_UNIT_SHIFT = 13;
