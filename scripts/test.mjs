@@ -19,6 +19,9 @@ const leftOut = [
 ];
 const names = args.filter((arg) => !arg.startsWith('--'));
 
+/** In milliseconds for each file; a soak takes as long as it was asked to. */
+const timeout = 300_000 + 1000 * Number(process.env.SEQPACKET_SOAK_SECONDS ?? 0);
+
 const tests = readdirSync(`${root}/test`)
   .filter((file) => file.endsWith('.test.ts'))
   .filter((file) => !leftOut.some((beginning) => file.startsWith(beginning)))
@@ -36,7 +39,7 @@ const { status, signal } = spawnSync(
     '--test-reporter=spec',
     // Tests wait more than they compute, but not under the sanitizers.
     `--test-concurrency=${sanitize ? 2 : 3}`,
-    '--test-timeout=300000',
+    `--test-timeout=${timeout}`,
     '--expose-gc',
     // What is young may take little room: newer versions give it more and more, and that is no leak.
     '--max-semi-space-size=4',
