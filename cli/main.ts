@@ -1,13 +1,13 @@
 #!/usr/bin/env node
 /** The command `seqpacket`. */
 import { type Command, CommanderError } from 'commander';
-import { ECHO_COMMAND, echo } from './echo.js';
-import { EXIT } from './exit-codes.js';
-import { Failure, reasonOf } from './failure.js';
-import { stdout } from './output.js';
-import { createProgram } from './program.js';
-import { exitCodeOfStop, stopOnSignals, stopped } from './stopping.js';
-import { tellFailure } from './terminal.js';
+import { ECHO_COMMAND, echo } from './bench/echo.js';
+import { createProgram } from './commands/program.js';
+import { EXIT } from './process/exit-codes.js';
+import { Failure, reasonOf } from './process/failure.js';
+import { stdout } from './process/output.js';
+import { exitCodeOfStop, stopOnSignals, stopped } from './process/stopping.js';
+import { tellFailure } from './process/terminal.js';
 
 async function run(args: string[]): Promise<number> {
   if (args[0] === ECHO_COMMAND) {

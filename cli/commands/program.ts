@@ -1,20 +1,20 @@
 /** The command line: what there is, and how it explains itself. */
 import { Argument, InvalidArgumentError, Option } from 'commander';
-import { runBench } from './bench.js';
-import { completionScript, SHELLS, type Shell } from './completion.js';
-import { runConnect, type TalkOptions } from './connect.js';
-import { EXIT } from './exit-codes.js';
-import { Failure } from './failure.js';
-import { type Coding, Framing, parseDelimiter } from './framing.js';
-import { type ListenOptions, runListen } from './listen.js';
-import { type LsOptions, runLs } from './ls.js';
-import { manualPage } from './manual.js';
-import { stdout } from './output.js';
-import { type ReplayOptions, runReplay } from './replay.js';
-import { EXEC_AS } from './serving.js';
-import { TeachingCommand } from './teaching-command.js';
-import { runTrace, type TraceOptions } from './trace.js';
-import { version } from './version.js';
+import { runBench } from '../bench/bench.js';
+import { TeachingCommand } from '../command-line/command.js';
+import { completionScript, SHELLS, type Shell } from '../command-line/completion-script.js';
+import { manualPage } from '../command-line/manual-page.js';
+import { runConnect, type TalkOptions } from '../conversation/connect.js';
+import { EXEC_AS } from '../conversation/exec.js';
+import { type ListenOptions, runListen } from '../conversation/listen.js';
+import { type Coding, Framing, parseDelimiter } from '../messages/framing.js';
+import { EXIT } from '../process/exit-codes.js';
+import { Failure } from '../process/failure.js';
+import { stdout } from '../process/output.js';
+import { version } from '../process/version.js';
+import { type LsOptions, runLs } from '../socket-list/ls.js';
+import { type ReplayOptions, runReplay } from '../trace/replay.js';
+import { runTrace, type TraceOptions } from '../trace/trace.js';
 
 /** Gets what a command came to: its exit code, or undefined if there is nothing special to say. */
 export type Finished = (code: number | undefined, isEndless: boolean) => void;

@@ -1,19 +1,19 @@
 /** `seqpacket listen` */
 import { listen, type SeqpacketAcceptor, type SeqpacketSocket } from 'seqpacket';
-import { parseAddress } from './addresses.js';
+import { parseAddress } from '../connections/address.js';
+import type { Framing, Outgoing } from '../messages/framing.js';
+import { PromptedLines } from '../messages/lines.js';
+import { GivenMessages, givenMessages, InputMessages, type OutgoingSource } from '../messages/sources.js';
+import { EXIT } from '../process/exit-codes.js';
+import { cannotListen, codeOf, Failure, reasonOf } from '../process/failure.js';
+import { Patience } from '../process/idle-timeout.js';
+import { onStop, stopped } from '../process/stopping.js';
+import { isInteractive, tell, tellFailure } from '../process/terminal.js';
 import { type TalkOptions, talk } from './connect.js';
 import { Conversation } from './conversation.js';
-import { EXIT } from './exit-codes.js';
-import { cannotListen, codeOf, Failure, reasonOf } from './failure.js';
-import type { Framing, Outgoing } from './framing.js';
-import { PromptedLines } from './input.js';
-import { GivenMessages, givenMessages, InputMessages, type OutgoingSource } from './outgoing.js';
-import { Patience } from './patience.js';
-import { Presentation, peerOf } from './presentation.js';
+import { Presentation, peerOf } from './display.js';
+import { type ExecAs, type Service, serveByCommand } from './exec.js';
 import { ReceivedDescriptors } from './received-descriptors.js';
-import { type ExecAs, type Service, serveByCommand } from './serving.js';
-import { onStop, stopped } from './stopping.js';
-import { isInteractive, tell, tellFailure } from './terminal.js';
 
 export interface ListenOptions extends TalkOptions {
   keep?: boolean | undefined;

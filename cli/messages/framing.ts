@@ -1,10 +1,10 @@
 /** Messages as lines of text, and back. */
 import { isUtf8 } from 'node:buffer';
 import type { Message } from 'seqpacket';
-import { isoTime } from './clock.js';
-import type { Description } from './descriptors.js';
-import { EXIT } from './exit-codes.js';
-import { Failure } from './failure.js';
+import type { Description } from '../kernel/descriptors.js';
+import { isoTime } from '../process/clock.js';
+import { EXIT } from '../process/exit-codes.js';
+import { Failure } from '../process/failure.js';
 
 export type Coding = 'text' | 'hex' | 'base64' | 'json';
 

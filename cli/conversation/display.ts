@@ -1,12 +1,12 @@
 /** How messages and what happens to connections are shown by `connect` and `listen`. */
 import type { SeqpacketSocket } from 'seqpacket';
-import { isoTime, now } from './clock.js';
-import { inWords } from './descriptors.js';
-import { codeOf } from './failure.js';
-import type { Framing, Incoming } from './framing.js';
-import type { PromptedLines } from './input.js';
-import { stdout } from './output.js';
-import { paint, printableLines, tell } from './terminal.js';
+import { inWords } from '../kernel/descriptors.js';
+import type { Framing, Incoming } from '../messages/framing.js';
+import type { PromptedLines } from '../messages/lines.js';
+import { isoTime, now } from '../process/clock.js';
+import { codeOf } from '../process/failure.js';
+import { stdout } from '../process/output.js';
+import { paint, printableLines, tell } from '../process/terminal.js';
 
 export interface Peer {
   pid: number;

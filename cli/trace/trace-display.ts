@@ -1,12 +1,12 @@
 /** What `trace` shows of each message: for people, or as JSON. */
 import type { Message } from 'seqpacket';
-import { clockTime, isoTime } from './clock.js';
-import { type Description, inWords } from './descriptors.js';
-import { hexDump } from './dump.js';
+import { type Description, inWords } from '../kernel/descriptors.js';
+import { dataAsJson } from '../messages/framing.js';
+import { clockTime, isoTime } from '../process/clock.js';
+import { stdout } from '../process/output.js';
+import { paint, printable } from '../process/terminal.js';
 import type { Direction } from './forwarding.js';
-import { dataAsJson } from './framing.js';
-import { stdout } from './output.js';
-import { paint, printable } from './terminal.js';
+import { hexDump } from './hex-dump.js';
 
 /** When and on which connection it happened. */
 export interface Moment {

@@ -1,5 +1,5 @@
 /** The pcapng file format (draft-ietf-opsawg-pcapng), as far as it is written and read here. */
-import type { Output } from './output.js';
+import type { Output } from '../process/output.js';
 
 const SECTION_HEADER = 0x0a0d0d0a;
 const INTERFACE_DESCRIPTION = 1;

@@ -1,5 +1,5 @@
 /** Bytes, as they come, cut into lines. */
-import { Failure } from './failure.js';
+import { Failure } from '../process/failure.js';
 
 /** No message is longer than 4,263,616 bytes (docs/semantics.md), which are twice as many hex digits, and more. */
 const LONGEST_LINE = 16 * 1_048_576;

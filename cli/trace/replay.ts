@@ -1,16 +1,16 @@
 /** `seqpacket replay` */
 import { connect, listen, type Message, type SeqpacketSocket } from 'seqpacket';
-import { parseAddress } from './addresses.js';
-import { describeAll, inWords } from './descriptors.js';
-import { hexDump } from './dump.js';
-import { EXIT } from './exit-codes.js';
-import { cannotConnect, cannotListen, codeOf, Failure, reasonOf } from './failure.js';
+import { parseAddress } from '../connections/address.js';
+import { describeAll, inWords } from '../kernel/descriptors.js';
+import { sendWhole } from '../messages/sending.js';
+import { EXIT } from '../process/exit-codes.js';
+import { cannotConnect, cannotListen, codeOf, Failure, reasonOf } from '../process/failure.js';
+import { stdout } from '../process/output.js';
+import { onStop, pause, stopped } from '../process/stopping.js';
+import { paint, printable, tell } from '../process/terminal.js';
 import type { Direction } from './forwarding.js';
-import { stdout } from './output.js';
+import { hexDump } from './hex-dump.js';
 import { type Recorded, readRecording } from './recording.js';
-import { sendWhole } from './sending.js';
-import { onStop, pause, stopped } from './stopping.js';
-import { paint, printable, tell } from './terminal.js';
 
 export interface ReplayOptions {
   /** How many bytes of each message to show. */

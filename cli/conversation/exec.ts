@@ -3,15 +3,15 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import type { SeqpacketSocket } from 'seqpacket';
-import { now } from './clock.js';
-import { drained } from './draining.js';
-import { codeOf, Failure } from './failure.js';
-import type { Framing } from './framing.js';
-import { StreamLines } from './input.js';
-import type { Patience } from './patience.js';
-import { type Presentation, peerOf } from './presentation.js';
-import { PeerHasClosed, sendOutgoing } from './sending.js';
-import { tell } from './terminal.js';
+import type { Framing } from '../messages/framing.js';
+import { StreamLines } from '../messages/lines.js';
+import { PeerHasClosed, sendOutgoing } from '../messages/sending.js';
+import { now } from '../process/clock.js';
+import { drained } from '../process/draining.js';
+import { codeOf, Failure } from '../process/failure.js';
+import type { Patience } from '../process/idle-timeout.js';
+import { tell } from '../process/terminal.js';
+import { type Presentation, peerOf } from './display.js';
 
 export const EXEC_AS = ['lines', 'fd', 'stdio'] as const;
 

@@ -3,7 +3,7 @@
  * protocol, which Node.js does not speak; ss(8) of iproute2 does.
  */
 import { spawnSync } from 'node:child_process';
-import { codeOf, Failure, reasonOf } from './failure.js';
+import { codeOf, Failure, reasonOf } from '../process/failure.js';
 import type { UnixSocket } from './proc-net-unix.js';
 
 export interface Diagnosis {

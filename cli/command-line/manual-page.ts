@@ -1,6 +1,7 @@
 /** The manual page, made of the help texts: roff for man(7). */
-import type { TeachingCommand } from './teaching-command.js';
-import { version } from './version.js';
+
+import { version } from '../process/version.js';
+import type { TeachingCommand } from './command.js';
 
 export function manualPage(program: TeachingCommand): string {
   const help = program.createHelp();

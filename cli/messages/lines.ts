@@ -2,11 +2,11 @@
 
 import { clearLine, createInterface, cursorTo } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { EXIT } from './exit-codes.js';
-import { Failure, reasonOf } from './failure.js';
-import { Splitter } from './splitting.js';
-import { stop } from './stopping.js';
-import { setRemarks } from './terminal.js';
+import { EXIT } from '../process/exit-codes.js';
+import { Failure, reasonOf } from '../process/failure.js';
+import { stop } from '../process/stopping.js';
+import { setRemarks } from '../process/terminal.js';
+import { Splitter } from './splitter.js';
 
 export interface Lines {
   /** How many there were. */

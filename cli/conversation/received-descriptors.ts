@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { FileDescriptor } from 'seqpacket';
-import { type Description, inWords } from './descriptors.js';
-import { cannotOpen, Failure, reasonOf } from './failure.js';
-import type { Incoming } from './framing.js';
-import { stdout } from './output.js';
-import type { Patience } from './patience.js';
-import { stopped } from './stopping.js';
-import { tell, tellFailure } from './terminal.js';
+import { type Description, inWords } from '../kernel/descriptors.js';
+import type { Incoming } from '../messages/framing.js';
+import { cannotOpen, Failure, reasonOf } from '../process/failure.js';
+import type { Patience } from '../process/idle-timeout.js';
+import { stdout } from '../process/output.js';
+import { stopped } from '../process/stopping.js';
+import { tell, tellFailure } from '../process/terminal.js';
 
 export interface DescriptorOptions {
   /** A directory for what the descriptors hold. */

@@ -1,14 +1,14 @@
 /** `seqpacket ls` */
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { parseAddress } from './addresses.js';
-import { Failure } from './failure.js';
-import { type Holder, holders } from './holders.js';
-import { stdout } from './output.js';
-import { SOCK_TYPES, type UnixSocket, unixSockets } from './proc-net-unix.js';
-import { type Diagnosis, diagnose } from './sock-diag.js';
-import { pause, stopped } from './stopping.js';
-import { paint, printable, tell } from './terminal.js';
+import { parseAddress } from '../connections/address.js';
+import { SOCK_TYPES, type UnixSocket, unixSockets } from '../kernel/proc-net-unix.js';
+import { type Diagnosis, diagnose } from '../kernel/sock-diag.js';
+import { type Holder, holders } from '../kernel/socket-holders.js';
+import { Failure } from '../process/failure.js';
+import { stdout } from '../process/output.js';
+import { pause, stopped } from '../process/stopping.js';
+import { paint, printable, tell } from '../process/terminal.js';
 
 export interface LsOptions {
   listening?: boolean | undefined;

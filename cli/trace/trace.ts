@@ -1,18 +1,18 @@
 /** `seqpacket trace` */
 import { resolve } from 'node:path';
 import { connect, listen, type Message, type SeqpacketAcceptor, type SeqpacketSocket } from 'seqpacket';
-import { parseAddress } from './addresses.js';
-import { now } from './clock.js';
-import { describeAll } from './descriptors.js';
-import { EXIT } from './exit-codes.js';
-import { cannotConnect, cannotListen, codeOf, Failure, reasonOf } from './failure.js';
+import { parseAddress } from '../connections/address.js';
+import { type Peer, peerInWords, peerOf } from '../conversation/display.js';
+import { describeAll } from '../kernel/descriptors.js';
+import { now } from '../process/clock.js';
+import { EXIT } from '../process/exit-codes.js';
+import { cannotConnect, cannotListen, codeOf, Failure, reasonOf } from '../process/failure.js';
+import { Output, stdout } from '../process/output.js';
+import { onStop, stopped } from '../process/stopping.js';
+import { tell, tellFailure } from '../process/terminal.js';
 import { type Direction, forward, type Observer } from './forwarding.js';
-import { Output, stdout } from './output.js';
-import { type Peer, peerInWords, peerOf } from './presentation.js';
 import { Recording } from './recording.js';
-import { onStop, stopped } from './stopping.js';
-import { tell, tellFailure } from './terminal.js';
-import { JsonView, TextView, type TraceView } from './trace-view.js';
+import { JsonView, TextView, type TraceView } from './trace-display.js';
 
 export interface TraceOptions {
   /** How many bytes of each message to show. */

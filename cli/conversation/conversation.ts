@@ -1,13 +1,13 @@
 /** One connection whose messages are lines: for `connect`, and for each client of `listen`. */
 import type { SeqpacketSocket } from 'seqpacket';
-import { now } from './clock.js';
-import { describeAll } from './descriptors.js';
-import { codeOf, Failure } from './failure.js';
-import type { Outgoing } from './framing.js';
-import type { Patience } from './patience.js';
-import type { Presentation } from './presentation.js';
+import { describeAll } from '../kernel/descriptors.js';
+import type { Outgoing } from '../messages/framing.js';
+import { sendOutgoing } from '../messages/sending.js';
+import { now } from '../process/clock.js';
+import { codeOf, Failure } from '../process/failure.js';
+import type { Patience } from '../process/idle-timeout.js';
+import type { Presentation } from './display.js';
 import type { ReceivedDescriptors } from './received-descriptors.js';
-import { sendOutgoing } from './sending.js';
 
 const ALL_FDS = { maxFds: 253 };
 

@@ -1,6 +1,6 @@
 /** What a descriptor is: /proc/self/fd, /proc/self/fdinfo, fstat(2). */
 import { fstatSync, readFileSync, readlinkSync, type Stats } from 'node:fs';
-import { reasonOf } from './failure.js';
+import { reasonOf } from '../process/failure.js';
 import { inetSockets } from './proc-net-inet.js';
 import { SOCK_TYPES, type UnixSocket, unixSockets } from './proc-net-unix.js';
 

@@ -1,9 +1,9 @@
 /** Sending, whatever the length, with descriptors by name or number. */
 import { type FileHandle, open } from 'node:fs/promises';
 import type { FdSource, FileDescriptor, SeqpacketSocket } from 'seqpacket';
-import { cannotOpen, codeOf, Failure } from './failure.js';
+import { cannotOpen, codeOf, Failure } from '../process/failure.js';
+import { pause, stopped } from '../process/stopping.js';
 import type { Outgoing } from './framing.js';
-import { pause, stopped } from './stopping.js';
 
 export class PeerHasClosed extends Failure {}
 

@@ -1,7 +1,7 @@
 /** Addresses as people write them: a path, or `@name` in Linux's abstract namespace. */
-import { EXIT } from './exit-codes.js';
-import { Failure } from './failure.js';
-import { printable } from './terminal.js';
+import { EXIT } from '../process/exit-codes.js';
+import { Failure } from '../process/failure.js';
+import { printable } from '../process/terminal.js';
 
 /** What the library takes: an abstract name begins with NUL. */
 export function parseAddress(text: string): string {

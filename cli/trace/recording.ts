@@ -1,12 +1,12 @@
 /** Recorded connections as a pcapng file: how messages, descriptors and ends are put there, and found again. */
 import { createReadStream } from 'node:fs';
 import type { Message } from 'seqpacket';
-import { type Description, inWords } from './descriptors.js';
-import { cannotOpen, codeOf, Failure } from './failure.js';
+import { type Description, inWords } from '../kernel/descriptors.js';
+import { cannotOpen, codeOf, Failure } from '../process/failure.js';
+import type { Output } from '../process/output.js';
+import { version } from '../process/version.js';
 import type { Direction } from './forwarding.js';
-import type { Output } from './output.js';
 import { INBOUND, OUTBOUND, PcapngError, PcapngWriter, readPcapng } from './pcapng.js';
-import { version } from './version.js';
 
 const FLAGS = { 'to server': OUTBOUND, 'to client': INBOUND } as const;
 const NOTHING = Buffer.alloc(0);

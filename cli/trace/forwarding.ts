@@ -1,7 +1,7 @@
 /** A man in the middle of one connection: every message goes on whole, with its descriptors. */
 import type { Message, SeqpacketSocket } from 'seqpacket';
-import { codeOf, reasonOf } from './failure.js';
-import { sendWhole } from './sending.js';
+import { sendWhole } from '../messages/sending.js';
+import { codeOf, reasonOf } from '../process/failure.js';
 
 export type Direction = 'to server' | 'to client';
 

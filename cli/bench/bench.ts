@@ -2,14 +2,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { connect, pairForChild, type SeqpacketSocket } from 'seqpacket';
-import { parseAddress } from './addresses.js';
+import { parseAddress } from '../connections/address.js';
+import { EXIT } from '../process/exit-codes.js';
+import { cannotConnect, codeOf, Failure } from '../process/failure.js';
+import { stdout } from '../process/output.js';
+import { onStop, stopped } from '../process/stopping.js';
+import { paint } from '../process/terminal.js';
 import { ECHO_COMMAND } from './echo.js';
-import { EXIT } from './exit-codes.js';
-import { cannotConnect, codeOf, Failure } from './failure.js';
 import { histogram, type Summary, summary } from './histogram.js';
-import { stdout } from './output.js';
-import { onStop, stopped } from './stopping.js';
-import { paint } from './terminal.js';
 
 export interface BenchOptions {
   /** Of each half, in seconds. */

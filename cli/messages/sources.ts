@@ -1,8 +1,8 @@
 /** What shall be sent: the lines of standard input, or the messages of the command line. */
-import { Failure, reasonOf } from './failure.js';
+import { Failure, reasonOf } from '../process/failure.js';
+import { tell, tellFailure } from '../process/terminal.js';
 import type { Framing, Outgoing } from './framing.js';
-import { type Lines, type PromptedLines, StreamLines } from './input.js';
-import { tell, tellFailure } from './terminal.js';
+import { type Lines, type PromptedLines, StreamLines } from './lines.js';
 
 export interface OutgoingOptions {
   /** Instead of standard input. */

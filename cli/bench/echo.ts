@@ -1,6 +1,6 @@
 /** The other end of `bench`: gives every message back. A process of its own, with its socket as descriptor 3. */
 import { FileDescriptor, SeqpacketSocket } from 'seqpacket';
-import { codeOf } from './failure.js';
+import { codeOf } from '../process/failure.js';
 
 /** How a program is told to be it. */
 export const ECHO_COMMAND = '--echo-descriptor-3';

@@ -1,16 +1,21 @@
 /** `seqpacket connect` */
 import { connect, type SeqpacketSocket } from 'seqpacket';
-import { parseAddress } from './addresses.js';
+import { parseAddress } from '../connections/address.js';
+import type { Framing } from '../messages/framing.js';
+import { PromptedLines } from '../messages/lines.js';
+import {
+  GivenMessages,
+  InputMessages,
+  type OutgoingOptions,
+  type OutgoingSource,
+} from '../messages/sources.js';
+import { cannotConnect, Failure, reasonOf } from '../process/failure.js';
+import { Patience } from '../process/idle-timeout.js';
+import { onStop, stopped } from '../process/stopping.js';
+import { isInteractive, tell } from '../process/terminal.js';
 import { Conversation } from './conversation.js';
-import { cannotConnect, Failure, reasonOf } from './failure.js';
-import type { Framing } from './framing.js';
-import { PromptedLines } from './input.js';
-import { GivenMessages, InputMessages, type OutgoingOptions, type OutgoingSource } from './outgoing.js';
-import { Patience } from './patience.js';
-import { Presentation, peerOf } from './presentation.js';
+import { Presentation, peerOf } from './display.js';
 import { type DescriptorOptions, ReceivedDescriptors } from './received-descriptors.js';
-import { onStop, stopped } from './stopping.js';
-import { isInteractive, tell } from './terminal.js';
 
 export interface TalkOptions extends OutgoingOptions, DescriptorOptions {
   fd?: (string | number)[] | undefined;
