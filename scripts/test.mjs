@@ -14,17 +14,17 @@ const args = process.argv.slice(2);
 const sanitize = args.includes('--sanitize');
 const thread = args.includes('--thread');
 const leftOut = [
-  ...(thread ? ['cli-', 'bench'] : []),
-  ...(args.includes('--library') ? ['cli-', 'bench', 'documentation'] : []),
+  ...(thread ? ['command/', 'project/bench'] : []),
+  ...(args.includes('--library') ? ['command/', 'project/bench', 'documentation/'] : []),
 ];
 const names = args.filter((arg) => !arg.startsWith('--'));
 
 /** In milliseconds for each file; a soak takes as long as it was asked to. */
 const timeout = 300_000 + 1000 * Number(process.env.SEQPACKET_SOAK_SECONDS ?? 0);
 
-const tests = readdirSync(`${root}/test`)
+const tests = readdirSync(`${root}/test`, { recursive: true })
   .filter((file) => file.endsWith('.test.ts'))
-  .filter((file) => !leftOut.some((beginning) => file.startsWith(beginning)))
+  .filter((file) => !leftOut.some((folder) => file.startsWith(folder)))
   .filter((file) => names.length === 0 || names.some((name) => file.includes(name)))
   .map((file) => `build/test/${file.replace(/ts$/, 'js')}`);
 if (tests.length === 0) {

@@ -2,7 +2,13 @@
 // own. Slow: the interpreter is used (--jitless), which valgrind understands.
 import { run } from './native.mjs';
 
-const files = ['messages', 'descriptor-passing', 'empty-messages', 'nothing-is-cut', 'batches'];
+const files = [
+  'promises/messages',
+  'descriptors/descriptor-passing',
+  'promises/empty-messages',
+  'promises/nothing-is-cut',
+  'sockets/batches',
+];
 
 const options = [
   '--quiet',
