@@ -6,7 +6,7 @@ import { listening, run } from '../support/command.js';
 import { closing } from '../support/peers.js';
 import { scratchPath } from '../support/scratch.js';
 
-const TIMEOUT = { timeout: 30_000 };
+const TIMEOUT = { timeout: 60_000 };
 
 test('bench measures with a process of its own', TIMEOUT, async (t) => {
   const { code, stdout } = await run(t, ['bench', '--duration', '0.1', '--size', '100']);

@@ -10,7 +10,7 @@ import { Cli, COMMAND, listening, run } from '../support/command.js';
 import { closing } from '../support/peers.js';
 import { scratchDirectory, scratchPath } from '../support/scratch.js';
 
-const TIMEOUT = { timeout: 30_000 };
+const TIMEOUT = { timeout: 60_000 };
 
 test(
   '--fd passes files by name, and open descriptors by number, with the first message',

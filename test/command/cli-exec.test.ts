@@ -7,7 +7,7 @@ import { closing } from '../support/peers.js';
 import { missing } from '../support/programs.js';
 import { scratchPath } from '../support/scratch.js';
 
-const TIMEOUT = { timeout: 30_000 };
+const TIMEOUT = { timeout: 60_000 };
 
 async function text(socket: SeqpacketSocket): Promise<string> {
   return String((await socket.receiveMessage()).data);

@@ -8,7 +8,7 @@ import { run } from '../support/command.js';
 import { missing, unsanitizedEnvironment } from '../support/programs.js';
 import { scratchPath } from '../support/scratch.js';
 
-const TIMEOUT = { timeout: 30_000 };
+const TIMEOUT = { timeout: 60_000 };
 const PROGRAM = { encoding: 'utf8', timeout: 20_000, env: unsanitizedEnvironment() } as const;
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const documentation = readFileSync(`${root}docs/cli.md`, 'utf8');

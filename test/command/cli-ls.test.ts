@@ -11,7 +11,7 @@ import { abstractName, closing } from '../support/peers.js';
 import { missing } from '../support/programs.js';
 import { scratchPath } from '../support/scratch.js';
 
-const TIMEOUT = { timeout: 30_000 };
+const TIMEOUT = { timeout: 60_000 };
 const WITH_SS = { ...TIMEOUT, skip: missing('ss') };
 
 interface Entry {

@@ -7,7 +7,7 @@ import { Cli, listening, parsed, run } from '../support/command.js';
 import { closing } from '../support/peers.js';
 import { scratchPath } from '../support/scratch.js';
 
-const TIMEOUT = { timeout: 30_000 };
+const TIMEOUT = { timeout: 60_000 };
 
 /** A service of our own, and a `connect` that is connected with it. */
 async function connecting(

@@ -9,7 +9,7 @@ import { closing } from '../support/peers.js';
 import { missing, unsanitizedEnvironment } from '../support/programs.js';
 import { scratchPath } from '../support/scratch.js';
 
-const TIMEOUT = { timeout: 30_000 };
+const TIMEOUT = { timeout: 60_000 };
 const PROGRAM = { encoding: 'utf8', timeout: 20_000, env: unsanitizedEnvironment() } as const;
 
 /** Answers each message in its own way, until the end of file. */

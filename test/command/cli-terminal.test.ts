@@ -7,7 +7,7 @@ import { closing, Python } from '../support/peers.js';
 import { missing } from '../support/programs.js';
 import { scratchPath } from '../support/scratch.js';
 
-const OPTIONS = { timeout: 30_000, skip: missing('python3') };
+const OPTIONS = { timeout: 60_000, skip: missing('python3') };
 
 /** Runs a program on a terminal: types what it hears, says what is shown, and the exit code at the end. */
 const TERMINAL = `

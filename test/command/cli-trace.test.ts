@@ -8,7 +8,7 @@ import { closing } from '../support/peers.js';
 import { scratchPath } from '../support/scratch.js';
 import { fillSendQueue } from '../support/sockets.js';
 
-const TIMEOUT = { timeout: 30_000 };
+const TIMEOUT = { timeout: 60_000 };
 const ALL_FDS = { maxFds: 253 };
 
 /** A client and a service, with a trace in between. */
