@@ -40,6 +40,7 @@ export const EVENTS = [
   'empty',
   'reset',
   'terminated',
+  'with Python',
 ] as const;
 
 export type Tally = Record<(typeof EVENTS)[number], number>;

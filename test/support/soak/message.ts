@@ -14,7 +14,7 @@ const INODE = 16;
 /** Longer than any message may be that the default send buffer takes. */
 export const TOO_LONG = 300_000;
 
-const TABLE = Buffer.alloc(1 << 20);
+export const TABLE = Buffer.alloc(1 << 20);
 {
   const random = new Random(1);
   for (let i = 0; i < TABLE.length; i++) TABLE[i] = random.between(0x20, 0x7e);

@@ -3,11 +3,12 @@ import { openSync } from 'node:fs';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { connect, listen, type SeqpacketAcceptor, type SeqpacketSocket } from 'seqpacket';
+import { connect, listen, pair, type SeqpacketAcceptor, type SeqpacketSocket } from 'seqpacket';
 import { openDescriptors } from '../descriptors.js';
 import { type Account, Ledger } from './ledger.js';
 import { emptyTally, type Failure, Link, type Surroundings, type Tally } from './link.js';
-import { type Plan, planOf, type Side } from './plan.js';
+import { type Plan, PYTHON, planOf, type Side } from './plan.js';
+import { runPython } from './python.js';
 import { Random } from './random.js';
 import type { Assignment } from './worker.js';
 
@@ -24,6 +25,8 @@ export interface Setting {
   /** Where this one listens, and the other one. */
   paths: readonly [string, string];
   files: readonly string[];
+  /** A file with the table of message.ts; undefined where there is no Python. */
+  table: string | undefined;
   /** The other process. */
   peer: number;
   patience: number;
@@ -66,8 +69,14 @@ export class Party {
     finished: (finished: Finished) => void,
   ): Promise<Party> {
     const files = setting.files.map((file) => openSync(file, 'r'));
-    // What Node.js opens for the first worker stays open.
+    // What is opened for the first worker, and for the first operation that waits, stays open.
     await new Promise((resolve) => new Worker(workerFile).once('exit', resolve));
+    const [a, b] = pair();
+    const received = b.receiveMessage();
+    await a.send('');
+    await received.catch(() => {});
+    a.close();
+    b.close();
     return new Party(setting, files, report, finished);
   }
 
@@ -83,7 +92,9 @@ export class Party {
     this.#descriptors = openDescriptors();
     this.#acceptor = listen(paths[role]);
     this.#accepting = this.#accept();
-    process.on('warning', (warning) => report(`warning: ${inspect(warning)}`));
+    process.on('warning', (warning) => {
+      if (warning.name !== 'ExperimentalWarning') report(`warning: ${inspect(warning)}`);
+    });
     process.on('unhandledRejection', (reason) => report(`unhandled rejection: ${inspect(reason)}`));
     this.#warmUp = setTimeout(() => {
       settle().then(() => {
@@ -94,7 +105,8 @@ export class Party {
 
   /** Connects until it is stopped. */
   async run(): Promise<void> {
-    await Promise.all(Array.from({ length: CONNECTIONS }, () => this.#connectAgainAndAgain()));
+    const connecting = Array.from({ length: CONNECTIONS }, () => this.#connectAgainAndAgain());
+    await Promise.all([...connecting, this.#connectFromPython()]);
   }
 
   stop(): void {
@@ -133,6 +145,36 @@ export class Party {
         this.report(`connection ${connection} was not made: ${inspect(error)}`);
         await sleep(100);
       }
+    }
+  }
+
+  async #connectFromPython(): Promise<void> {
+    const { paths, role, files, table, seed } = this.setting;
+    if (table === undefined) return;
+    for (let connection = PYTHON + role; !this.#isStopped; connection += 2) {
+      const { messages, end, ender } = planOf(seed, connection);
+      const path = paths[role];
+      const closes = end === 'close' && ender === 0;
+      const peerCloses = end === 'close' && ender === 1;
+      try {
+        const python = runPython({
+          path,
+          table,
+          connection,
+          seed,
+          messages: messages[0],
+          closes,
+          peerCloses,
+          files,
+        });
+        const account = await this.#within('Python', python);
+        this.#surroundings.tally['with Python']++;
+        this.finished({ connection, side: 0, account, isTerminated: false });
+      } catch (error) {
+        this.report(`connection ${connection}: ${inspect(error)}`);
+      }
+      // Python takes more of a processor than all the rest.
+      await sleep(this.#random.between(0, 1000));
     }
   }
 

@@ -24,17 +24,28 @@ export interface Plan {
   busyPoll: readonly [number, number];
 }
 
+/** From here on side 0 of a connection is in Python. */
+export const PYTHON = 2 ** 30;
+
 export function planOf(seed: number, connection: number): Plan {
   const random = new Random(seed, connection, 2);
   const mode = () => random.pick(['eof', 'deliver'] as const);
   const messages = () => (random.chance(0.3) ? random.between(500, MOST - 300) : random.between(0, 500));
-  return {
+  const plan: Plan = {
     modes: [mode(), mode()],
-    end: random.weighted({ orderly: 50, close: 40, terminate: 10 }),
+    end: random.weighted({ orderly: 45, close: 35, terminate: 20 }),
     ender: random.pick([0, 1]),
     endsAfter: random.chance(0.3) ? 0 : random.between(1, 300),
     messages: [messages(), messages()],
     passCredentials: [random.chance(0.2), random.chance(0.2)],
     busyPoll: [random.chance(0.1) ? 50 : 0, random.chance(0.1) ? 50 : 0],
+  };
+  if (connection < PYTHON) return plan;
+  return {
+    ...plan,
+    modes: ['deliver', plan.modes[1]],
+    end: random.pick(['orderly', 'close']),
+    messages: [random.between(0, 500), plan.messages[1]],
+    passCredentials: [false, false],
   };
 }

@@ -8,6 +8,8 @@ import { decode, FIXED, type Header, inodeOf } from './message.js';
 /** So many ends of file one after the other are no empty messages. */
 const ENDS = 60;
 
+const MOST_KEPT = 300;
+
 /** What a call can say about the descriptors of a message; nothing, if it closes them. */
 interface Delivered {
   fds: FileDescriptor[];
@@ -34,6 +36,8 @@ export class Receiver {
   #ends = 0;
   #isOver = false;
   #deadReadable = -1;
+  /** Received descriptors; those of a worker are open when it is terminated. */
+  readonly #kept: FileDescriptor[] = [];
 
   constructor(private readonly link: Link) {}
 
@@ -55,6 +59,7 @@ export class Receiver {
       else await this.#stream();
       if (random.chance(0.2)) await link.pause();
     }
+    this.#closeKept();
     if (this.#isOver) link.ledger.ended();
     this.isDone = true;
   }
@@ -235,15 +240,18 @@ export class Receiver {
     const iterator = link.socket[Symbol.asyncIterator]();
     let isReturned = false;
     let isOver = false;
+    let settled = 0;
     const steps = Array.from({ length: random.between(1, 6) }, () =>
       link.track('step', iterator.next()).then(
         ({ done, value }) => {
           if (value !== undefined) this.#arrived(value, value.length);
           else if (done && !isReturned && !isOver) this.#end();
           isOver ||= done === true;
+          settled++;
         },
         (error) => {
           isOver = true;
+          settled++;
           this.#failed(error, undefined, cancels);
         },
       ),
@@ -253,6 +261,8 @@ export class Receiver {
       await turn();
       isReturned = true;
       await link.track('return', iterator.return!());
+      await turn();
+      if (settled < steps.length) link.fault('steps still wait after return()');
     }
     await Promise.all(steps);
   }
@@ -336,6 +346,10 @@ export class Receiver {
     this.#sawGoodbye = isLast;
   }
 
+  #closeKept(): void {
+    for (const fd of this.#kept.splice(0)) fd.close();
+  }
+
   #checkDescriptors(inodes: readonly bigint[] | undefined, delivered: Delivered | undefined): void {
     if (delivered === undefined) return;
     const { link } = this;
@@ -357,11 +371,8 @@ export class Receiver {
           link.fault(`descriptor ${i} is inode ${inodeOf(fd)}, not ${inodes[i]}`);
       });
     }
-    const close = () => {
-      for (const fd of fds) fd.close();
-    };
-    if (link.random.chance(0.1)) setTimeout(close, 5);
-    else close();
+    this.#kept.push(...fds);
+    if (this.#kept.length > MOST_KEPT || link.random.chance(0.3)) this.#closeKept();
   }
 
   #failed(
@@ -407,6 +418,7 @@ export class Receiver {
     this.#ends++;
     if (!this.#delivers && !peeks) link.ledger.received(EMPTY);
     if (!this.#delivers && !this.#sawGoodbye && !this.#wasReset && this.#ends < ENDS) return;
+    if (this.#isOver) return;
     this.#isOver = true;
     if (!this.#sawGoodbye && !link.peerMayClose) link.fault('the end of file before the last message');
   }
