@@ -60,7 +60,6 @@ export class Receiver {
       if (random.chance(0.2)) await link.pause();
     }
     this.#closeKept();
-    if (this.#isOver) link.ledger.ended();
     this.isDone = true;
   }
 
@@ -416,9 +415,11 @@ export class Receiver {
       link.fault(`the end of file before a message of ${this.#nextLength} bytes that was announced`);
     }
     this.#ends++;
+    const isEnd = this.#delivers || this.#sawGoodbye || this.#wasReset || this.#ends >= ENDS;
+    // The end first: a thread that is terminated in between has not received an empty message.
+    if (isEnd) link.ledger.ended();
     if (!this.#delivers && !peeks) link.ledger.received(EMPTY);
-    if (!this.#delivers && !this.#sawGoodbye && !this.#wasReset && this.#ends < ENDS) return;
-    if (this.#isOver) return;
+    if (!isEnd || this.#isOver) return;
     this.#isOver = true;
     if (!this.#sawGoodbye && !link.peerMayClose) link.fault('the end of file before the last message');
   }
