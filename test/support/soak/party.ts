@@ -40,11 +40,17 @@ export interface Finished {
   isTerminated: boolean;
 }
 
+export interface Memory {
+  resident: number;
+  /** The heap, and what its objects hold outside of it. */
+  held: number;
+}
+
 export interface Result {
   /** Descriptors that were not open at the start. */
   leaked: readonly string[];
   /** By how many bytes it has grown since the warm-up; undefined if the soak was too short for that. */
-  growth: number | undefined;
+  growth: Memory | undefined;
   tally: Tally;
 }
 
@@ -60,7 +66,7 @@ export class Party {
   #workers = 0;
   #isStopped = false;
   #isOver = false;
-  #memory: number | undefined;
+  #memory: Memory | undefined;
   readonly #warmUp: NodeJS.Timeout;
 
   static async begin(
@@ -98,7 +104,7 @@ export class Party {
     process.on('unhandledRejection', (reason) => report(`unhandled rejection: ${inspect(reason)}`));
     this.#warmUp = setTimeout(() => {
       settle().then(() => {
-        this.#memory = process.memoryUsage().rss;
+        this.#memory = memory();
       });
     }, WARM_UP);
   }
@@ -122,7 +128,9 @@ export class Party {
     this.#acceptor.close();
     await this.#accepting;
     await settle();
-    const growth = this.#memory === undefined ? undefined : process.memoryUsage().rss - this.#memory;
+    const { resident, held } = memory();
+    const before = this.#memory;
+    const growth = before && { resident: resident - before.resident, held: held - before.held };
     // Threads that end close their descriptors a moment later.
     for (let i = 0; i < 100 && this.#leaked.length > 0; i++) await sleep(20);
     return { leaked: this.#leaked, growth, tally: this.#surroundings.tally };
@@ -289,6 +297,11 @@ export class Party {
 }
 
 const workerFile = new URL('./worker.js', import.meta.url);
+
+function memory(): Memory {
+  const { rss, heapUsed, external } = process.memoryUsage();
+  return { resident: rss, held: heapUsed + external };
+}
 
 /** Lets finalizers and close callbacks run. */
 async function settle(): Promise<void> {
