@@ -1,13 +1,13 @@
 #!/usr/bin/env node
-/** The command `seqpacket`. */
+/** The command `seqpacket`: runs the command line, reports errors, and exits. */
 import { type Command, CommanderError } from 'commander';
 import { ECHO_COMMAND, echo } from './bench/echo.js';
 import { createProgram } from './commands/program.js';
 import { EXIT } from './process/exit-codes.js';
 import { Failure, reasonOf } from './process/failure.js';
 import { stdout } from './process/output.js';
-import { exitCodeOfStop, stopOnSignals, stopped } from './process/stopping.js';
-import { tellFailure } from './process/terminal.js';
+import { exitCodeOfStop, stopOnSignals, stopSignal } from './process/stopping.js';
+import { printError } from './process/terminal.js';
 
 async function run(args: string[]): Promise<number> {
   if (args[0] === ECHO_COMMAND) {
@@ -16,9 +16,9 @@ async function run(args: string[]): Promise<number> {
   }
   let exitCode: number = EXIT.success;
   const program = createProgram((code, isEndless) => {
-    exitCode = code ?? (stopped.aborted ? exitCodeOfStop(isEndless) : EXIT.success);
+    exitCode = code ?? (stopSignal.aborted ? exitCodeOfStop(isEndless) : EXIT.success);
   });
-  for (const command of [program, ...program.commands]) quiet(command);
+  for (const command of [program, ...program.commands]) throwErrors(command);
   if (args.length === 0) {
     program.outputHelp({ error: true });
     return EXIT.usage;
@@ -27,30 +27,31 @@ async function run(args: string[]): Promise<number> {
   return exitCode;
 }
 
-/** Errors are thrown; they are told below, in one line. */
-function quiet(command: Command): void {
+/** Makes commander throw errors, which are reported below in one line. */
+function throwErrors(command: Command): void {
   command.exitOverride();
   command.configureOutput({ writeOut: (text) => stdout.write(text), outputError: () => {} });
 }
 
-function codeOfFailure(error: unknown): number {
+/** Reports an error, and returns the exit code. */
+function reportError(error: unknown): number {
   if (error instanceof CommanderError) {
-    // Help and version were asked for, and given.
+    // --help and --version.
     if (error.exitCode === 0) return EXIT.success;
     const text = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
-    tellFailure(
+    printError(
       `${text} (try "seqpacket ${error.code === 'commander.unknownCommand' ? '' : `${commandGiven} `}--help")`,
     );
     return EXIT.usage;
   }
-  tellFailure(reasonOf(error));
+  printError(reasonOf(error));
   return error instanceof Failure ? error.exitCode : EXIT.failure;
 }
 
 const args = process.argv.slice(2);
 const commandGiven = args[0]?.startsWith('-') ? '' : args[0];
 stopOnSignals();
-const code = await run(args).catch(codeOfFailure);
-await stdout.flushed();
-// Not by itself: standard input may be open for ever.
+const code = await run(args).catch(reportError);
+await stdout.flush();
+// Explicitly: an open standard input would keep the process alive.
 process.exit(stdout.error === undefined ? code : exitCodeOfStop(true) || EXIT.failure);

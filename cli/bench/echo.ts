@@ -1,8 +1,8 @@
-/** The other end of `bench`: gives every message back. A process of its own, with its socket as descriptor 3. */
+/** The echo process of `bench`: returns every message on the socket that it inherits as descriptor 3. */
 import { FileDescriptor, SeqpacketSocket } from 'seqpacket';
 import { codeOf } from '../process/failure.js';
 
-/** How a program is told to be it. */
+/** The argument that starts it. */
 export const ECHO_COMMAND = '--echo-descriptor-3';
 
 export async function echo(): Promise<void> {

@@ -1,4 +1,4 @@
-/** Durations: percentiles, and a histogram drawn with characters. */
+/** Percentiles, and a histogram drawn with characters. */
 
 export interface Summary {
   count: number;
@@ -28,11 +28,15 @@ export function summary(sorted: Float64Array): Summary {
 
 const BAR_WIDTH = 40;
 const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
-const MOST_ROWS = 16;
-/** 1, 2, 5, 10, 20, 50, …: few rows, whatever the spread is. */
+const MAX_ROWS = 16;
+/** The bounds of the classes: 1, 2, 5, 10, 20, 50, … */
 const STEPS = [1, 2, 5];
 
-/** One row for each class of durations, in microseconds; the last one takes what is above. */
+/**
+ * One row for each class of durations.
+ *
+ * @param sorted microseconds, ascending, at least one
+ */
 export function histogram(sorted: Float64Array): string {
   const bounds: number[] = [];
   for (let exponent = 0; exponent < 9; exponent++)
@@ -46,7 +50,7 @@ export function histogram(sorted: Float64Array): string {
   const last = bounds.findLastIndex((bound) => counts.has(bound));
   const most = Math.max(...counts.values());
   return bounds
-    .slice(first, Math.min(last + 1, first + MOST_ROWS))
+    .slice(first, Math.min(last + 1, first + MAX_ROWS))
     .map((bound) => {
       const count = counts.get(bound) ?? 0;
       const share = ((100 * count) / sorted.length).toFixed(2).padStart(6);

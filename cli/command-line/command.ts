@@ -1,17 +1,24 @@
-/** A command whose help ends with examples, which the manual page has, too. */
+/** The class of all commands, and how they report their result. */
 import { Command } from 'commander';
 
-export class TeachingCommand extends Command {
-  /** Lines that say what for, indented by two, and under each of them what to type, indented by four. */
+/**
+ * @param exitCode undefined: success, or that of the signal that stopped the command
+ * @param isEndless whether the command runs until it is stopped, which is then a success
+ */
+export type ReportResult = (exitCode: number | undefined, isEndless: boolean) => void;
+
+/** A command whose help and section of the manual page end with examples. */
+export class DocumentedCommand extends Command {
+  /** Descriptions, indented by two spaces, each with command lines, indented by four. */
   examples = '';
 
-  override createCommand(name?: string): TeachingCommand {
-    return new TeachingCommand(name);
+  override createCommand(name?: string): DocumentedCommand {
+    return new DocumentedCommand(name);
   }
 
-  /** @param rest what else there is to say at the end of the help */
-  teach(examples: string, rest = ''): this {
+  /** @param footer the last lines of the help */
+  addExamples(examples: string, footer = ''): this {
     this.examples = examples.replace(/^\n|\n$/g, '');
-    return this.addHelpText('after', `\nExamples:\n${this.examples}${rest && `\n\n${rest}`}`);
+    return this.addHelpText('after', `\nExamples:\n${this.examples}${footer && `\n\n${footer}`}`);
   }
 }

@@ -1,11 +1,11 @@
-/** Scripts that complete the command line, made from what the program knows of itself. */
+/** Completion scripts for shells, made from the definitions of the commands. */
 import type { Command, Option } from 'commander';
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 
 export type Shell = (typeof SHELLS)[number];
 
-/** All abstract names of SEQPACKET sockets. */
+/** Shell code that prints the abstract names of SEQPACKET sockets. */
 const ABSTRACT_NAMES = `awk '$5 == "0005" && $8 ~ /^@/ { print $8 }' /proc/net/unix 2>/dev/null | sort -u`;
 
 export function completionScript(program: Command, shell: Shell): string {
@@ -31,7 +31,7 @@ function summaryOf(command: Command): string {
   return command.description().split(/[:.\n]/)[0]!;
 }
 
-/** A value follows, and is not optional. */
+/** Whether a value must follow. */
 function takesValue(option: Option): boolean {
   return option.required;
 }
@@ -86,22 +86,22 @@ complete -F _seqpacket seqpacket
 `;
 }
 
-function quoted(text: string): string {
+function quote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 function zsh(commands: readonly Command[]): string {
   const bracketed = (text: string) => text.replace(/[[\]:]/g, '\\$&').split('\n')[0]!;
-  const list = commands.map((command) => `    ${quoted(`${command.name()}:${summaryOf(command)}`)}`);
+  const list = commands.map((command) => `    ${quote(`${command.name()}:${summaryOf(command)}`)}`);
   const cases = commands.map((command) => {
     const specs = optionsOf(command).flatMap((option) => {
       const values = option.argChoices === undefined ? '_files' : `(${option.argChoices.join(' ')})`;
       const value = takesValue(option) ? `:value:${values}` : option.optional ? '::value:' : '';
-      return flagsOf(option).map((flag) => quoted(`*${flag}[${bracketed(option.description)}]${value}`));
+      return flagsOf(option).map((flag) => quote(`*${flag}[${bracketed(option.description)}]${value}`));
     });
     const choices = choicesOf(command);
     const rest = choices.length > 0 ? `:shell:(${choices.join(' ')})` : '*:address:_seqpacket_address';
-    return `    ${command.name()}) _arguments ${[...specs, quoted(rest)].join(' \\\n      ')} ;;`;
+    return `    ${command.name()}) _arguments ${[...specs, quote(rest)].join(' \\\n      ')} ;;`;
   });
   return `#compdef seqpacket
 # zsh completion of seqpacket: put it as _seqpacket into a directory of $fpath
@@ -134,21 +134,21 @@ if [ "$funcstack[1]" = _seqpacket ]; then _seqpacket "$@"; else compdef _seqpack
 function fish(commands: readonly Command[]): string {
   const lines = [
     '# fish completion of seqpacket',
-    `function __seqpacket_names; ${ABSTRACT_NAMES.replaceAll('$', '$')}; end`,
+    `function __seqpacket_names; ${ABSTRACT_NAMES}; end`,
     'complete -c seqpacket -n __fish_use_subcommand -f',
   ];
   for (const command of commands) {
     const name = command.name();
     const here = `-n '__fish_seen_subcommand_from ${name}'`;
     lines.push(
-      `complete -c seqpacket -n __fish_use_subcommand -f -a ${name} -d ${quoted(summaryOf(command))}`,
+      `complete -c seqpacket -n __fish_use_subcommand -f -a ${name} -d ${quote(summaryOf(command))}`,
     );
     for (const option of optionsOf(command)) {
       const short = option.short ? ` -s ${option.short.slice(1)}` : '';
       const long = option.long ? ` -l ${option.long.slice(2)}` : '';
       const value = takesValue(option) ? ' -r' : '';
       const choices = option.argChoices === undefined ? '' : ` -f -a '${option.argChoices.join(' ')}'`;
-      const text = quoted(option.description.split('\n')[0]!);
+      const text = quote(option.description.split('\n')[0]!);
       lines.push(`complete -c seqpacket ${here}${short}${long}${value}${choices} -d ${text}`);
     }
     const choices = choicesOf(command);

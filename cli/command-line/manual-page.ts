@@ -1,39 +1,36 @@
-/** The manual page, made of the help texts: roff for man(7). */
+/** The manual page in roff (man(7)), made from the definitions of the commands. */
 
 import { version } from '../process/version.js';
-import type { TeachingCommand } from './command.js';
+import type { DocumentedCommand } from './command.js';
 
-export function manualPage(program: TeachingCommand): string {
+export function manualPage(program: DocumentedCommand): string {
   const help = program.createHelp();
   const lines = [
     `.TH SEQPACKET 1 "" "seqpacket ${version}" "User Commands"`,
     '.SH NAME',
-    'seqpacket \\- talk to, list and trace AF_UNIX SOCK_SEQPACKET sockets',
+    'seqpacket \\- connect to, list and trace AF_UNIX SOCK_SEQPACKET sockets',
     '.SH SYNOPSIS',
   ];
-  for (const command of program.commands as TeachingCommand[]) {
-    lines.push('.br', `.B seqpacket ${escaped(command.name())}`, escaped(command.usage()));
+  for (const command of program.commands as DocumentedCommand[]) {
+    lines.push('.br', `.B seqpacket ${escapeRoff(command.name())}`, escapeRoff(command.usage()));
   }
   lines.push('.SH DESCRIPTION', ...paragraphs(program.description()));
-  for (const command of program.commands as TeachingCommand[]) {
-    lines.push(`.SH ${escaped(command.name().toUpperCase())}`);
-    lines.push(`.B seqpacket ${escaped(command.name())}`, escaped(command.usage()), '.PP');
+  for (const command of program.commands as DocumentedCommand[]) {
+    lines.push(`.SH ${escapeRoff(command.name().toUpperCase())}`);
+    lines.push(`.B seqpacket ${escapeRoff(command.name())}`, escapeRoff(command.usage()), '.PP');
     lines.push(...paragraphs(command.description()));
     for (const option of help.visibleOptions(command)) {
-      lines.push('.TP', `.B ${escaped(option.flags)}`, escaped(help.optionDescription(option)));
+      lines.push('.TP', `.B ${escapeRoff(option.flags)}`, escapeRoff(help.optionDescription(option)));
     }
     if (command.examples !== '') lines.push('.PP', 'Examples:', ...exampleLines(command.examples));
   }
   lines.push('.SH EXAMPLES', ...exampleLines(program.examples));
-  lines.push(
-    '.SH SEE ALSO',
-    '.BR unix (7), .BR ss (8), .BR socat (1), .BR wireshark (1)'.replaceAll(', .BR', ',\n.BR'),
-  );
+  lines.push('.SH SEE ALSO', '.BR unix (7),', '.BR ss (8),', '.BR socat (1),', '.BR wireshark (1)');
   return `${lines.join('\n')}\n`;
 }
 
-/** A backslash, a hyphen that is one, and what begins a request at the start of a line. */
-function escaped(text: string): string {
+/** Escapes backslashes, hyphens, and control characters of roff at the start of a line. */
+function escapeRoff(text: string): string {
   return text
     .replaceAll('\\', '\\e')
     .replaceAll('-', '\\-')
@@ -43,10 +40,10 @@ function escaped(text: string): string {
 function paragraphs(text: string): string[] {
   return text
     .split('\n\n')
-    .flatMap((paragraph, index) => [...(index > 0 ? ['.PP'] : []), escaped(paragraph)]);
+    .flatMap((paragraph, index) => [...(index > 0 ? ['.PP'] : []), escapeRoff(paragraph)]);
 }
 
-/** Sentences are indented by two characters, and what to type by four. */
+/** Converts examples in the form of `DocumentedCommand.examples`. */
 function exampleLines(text: string): string[] {
   const lines: string[] = [];
   let isCode = false;
@@ -57,7 +54,7 @@ function exampleLines(text: string): string[] {
     isCode = isCodeNow;
     if (line.trim() === '') continue;
     if (!isCodeNow) lines.push('.PP');
-    lines.push(escaped(line.trim()));
+    lines.push(escapeRoff(line.trim()));
   }
   if (isCode) lines.push('.EE', '.RE');
   return lines;

@@ -1,58 +1,56 @@
-/** One connection whose messages are lines: for `connect`, and for each client of `listen`. */
+/** One connection whose messages are lines of text: that of `connect`, and each of `listen`. */
 import type { SeqpacketSocket } from 'seqpacket';
-import { describeAll } from '../kernel/descriptors.js';
-import type { Outgoing } from '../messages/framing.js';
-import { sendOutgoing } from '../messages/sending.js';
+import { describeDescriptors } from '../kernel/descriptors.js';
+import type { Outgoing } from '../messages/message.js';
+import { MAX_FDS, sendOutgoing } from '../messages/sending.js';
 import { now } from '../process/clock.js';
 import { codeOf, Failure } from '../process/failure.js';
-import type { Patience } from '../process/idle-timeout.js';
-import type { Presentation } from './display.js';
+import type { IdleTimeout } from '../process/idle-timeout.js';
+import type { Display } from './display.js';
 import type { ReceivedDescriptors } from './received-descriptors.js';
 
-const ALL_FDS = { maxFds: 253 };
-
 export class Conversation {
-  /** Whether the peer has sent all that it will. */
-  isHeard = false;
+  /** Whether the peer's end of file, or an error, has ended receiving. */
+  hasReceivedAll = false;
   #firstFds: readonly (string | number)[];
   #isHalfClosed = false;
 
-  /** @param firstFds what goes with the first message that is sent */
+  /** @param firstFds descriptors to pass with the first message */
   constructor(
     readonly socket: SeqpacketSocket,
     readonly number: number,
-    private readonly presentation: Presentation,
-    private readonly patience: Patience,
+    private readonly display: Display,
+    private readonly timeout: IdleTimeout,
     private readonly received: ReceivedDescriptors,
     firstFds: readonly (string | number)[],
   ) {
     this.#firstFds = firstFds;
   }
 
-  /** Shows what comes, until the end of file. */
-  async hear(): Promise<void> {
+  /** Receives and shows messages until the end of file. */
+  async receiveAll(): Promise<void> {
     try {
-      for await (const message of this.socket.messages(ALL_FDS)) {
-        this.patience.touch();
+      for await (const message of this.socket.messages({ maxFds: MAX_FDS })) {
+        this.timeout.restart();
         const incoming = {
           time: now(),
           connection: this.number,
           message,
-          descriptions: describeAll(message.fds),
+          descriptions: describeDescriptors(message.fds),
         };
-        await this.presentation.message(incoming);
+        await this.display.message(incoming);
         await this.received.take(incoming);
       }
-      this.presentation.ended(this.number);
+      this.display.ended(this.number);
     } catch (error) {
-      // Closed on our side: whoever did that knows why.
+      // Closed by this process.
       if (codeOf(error) === 'ECANCELED') return;
       if (codeOf(error) === 'ECONNRESET') {
-        throw new Failure('the peer has closed without reading all that was sent to it');
+        throw new Failure('the peer has closed without receiving all messages that were sent');
       }
       throw error;
     } finally {
-      this.isHeard = true;
+      this.hasReceivedAll = true;
     }
   }
 
@@ -60,17 +58,17 @@ export class Conversation {
     const all = [...this.#firstFds, ...fds];
     this.#firstFds = [];
     await sendOutgoing(this.socket, { data, fds: all });
-    this.patience.touch();
+    this.timeout.restart();
   }
 
-  /** Says that nothing more will be sent. */
+  /** Shuts down sending, so that the peer receives the end of file. */
   halfClose(): void {
     if (this.#isHalfClosed || !this.socket.isOpen) return;
     this.#isHalfClosed = true;
     try {
       this.socket.shutdown('send');
     } catch (error) {
-      // The peer is gone: it does not need to be told.
+      // The peer has closed already.
       if (codeOf(error) !== 'ENOTCONN') throw error;
     }
   }

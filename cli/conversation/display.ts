@@ -1,39 +1,19 @@
-/** How messages and what happens to connections are shown by `connect` and `listen`. */
-import type { SeqpacketSocket } from 'seqpacket';
-import { inWords } from '../kernel/descriptors.js';
-import type { Framing, Incoming } from '../messages/framing.js';
+/** Shows the messages and events of `connect` and `listen`. */
+import { formatPeer, type Peer } from '../connections/peer.js';
+import { formatDescription } from '../kernel/descriptors.js';
+import type { Framing } from '../messages/framing.js';
+import { formatEvent } from '../messages/json.js';
 import type { PromptedLines } from '../messages/lines.js';
-import { isoTime, now } from '../process/clock.js';
-import { codeOf } from '../process/failure.js';
+import type { Incoming } from '../messages/message.js';
+import { now } from '../process/clock.js';
 import { stdout } from '../process/output.js';
-import { paint, printableLines, tell } from '../process/terminal.js';
+import { paint, printableLines, printRemark } from '../process/terminal.js';
 
-export interface Peer {
-  pid: number;
-  uid: number;
-  gid: number;
-}
-
-/** Who is there, by the kernel; undefined if it went already. */
-export function peerOf(socket: SeqpacketSocket): Peer | undefined {
-  try {
-    const { pid, uid, gid } = socket.getOption('remoteCredentials');
-    return { pid, uid, gid };
-  } catch (error) {
-    if (codeOf(error) !== 'ENOTCONN') throw error;
-    return undefined;
-  }
-}
-
-export function peerInWords(peer: Peer | undefined): string {
-  return peer === undefined ? 'unknown' : `pid ${peer.pid}, uid ${peer.uid}`;
-}
-
-export class Presentation {
+export class Display {
   constructor(
     private readonly framing: Framing,
     private readonly isVerbose: boolean,
-    /** Whether there may be several connections, to be told from each other. */
+    /** Whether there can be several connections, so that their numbers are shown. */
     private readonly isNumbered: boolean,
     private readonly prompt: PromptedLines | undefined,
   ) {}
@@ -41,49 +21,49 @@ export class Presentation {
   async message(incoming: Incoming): Promise<void> {
     const { prompt } = this;
     if (prompt !== undefined) {
-      prompt.show(`${this.#forPeople(incoming)}\n`);
+      prompt.print(`${this.#formatForTerminal(incoming)}\n`);
     } else {
-      // On a terminal, too, what comes must not be obeyed.
+      // A peer must not control the terminal.
       const bytes = this.framing.encode(incoming);
-      const isUnsafe = process.stdout.isTTY && this.framing.coding === 'text';
-      stdout.write(isUnsafe ? printableLines(String(bytes)) : bytes);
+      const needsEscaping = process.stdout.isTTY && this.framing.coding === 'text';
+      stdout.write(needsEscaping ? printableLines(String(bytes)) : bytes);
     }
     if (this.framing.coding !== 'json') {
       for (const [index, description] of incoming.descriptions.entries()) {
-        tell(`received descriptor ${index}: ${inWords(description)}`);
+        printRemark(`received descriptor ${index}: ${formatDescription(description)}`);
       }
     }
-    if (incoming.message.controlTruncated) tell('descriptors were lost: raise "ulimit -n"');
-    await stdout.room();
+    if (incoming.message.controlTruncated) printRemark('descriptors were lost: raise "ulimit -n"');
+    await stdout.backPressure();
   }
 
   opened(connection: number, peer: Peer | undefined): void {
-    this.#event('open', connection, `connected with ${peerInWords(peer)}`, peer && { credentials: peer });
+    this.#event('open', connection, `connected with ${formatPeer(peer)}`, peer && { credentials: peer });
   }
 
   ended(connection: number): void {
-    this.#event('end', connection, 'the peer sends no more');
+    this.#event('end', connection, 'end of file');
   }
 
   closed(connection: number): void {
     this.#event('close', connection, 'closed');
   }
 
-  /** A remark that is of interest in any case. */
+  /** Shown without --verbose, too. */
   failed(connection: number, reason: string): void {
     this.#event('error', connection, reason, { reason }, true);
   }
 
-  #event(event: string, connection: number, text: string, more: object = {}, isImportant = false): void {
+  #event(event: string, connection: number, text: string, details: object = {}, isAlways = false): void {
     if (this.framing.coding === 'json') {
-      stdout.write(`${JSON.stringify({ event, time: isoTime(now()), connection, ...more })}\n`);
-    } else if (this.isVerbose || isImportant) {
-      tell(this.isNumbered ? `#${connection} ${text}` : text);
+      stdout.write(formatEvent(event, { time: now(), connection }, details));
+    } else if (this.isVerbose || isAlways) {
+      printRemark(this.isNumbered ? `#${connection} ${text}` : text);
     }
   }
 
-  #forPeople(incoming: Incoming): string {
-    const text = String(this.framing.encode({ ...incoming, message: incoming.message })).replace(/\n$/, '');
+  #formatForTerminal(incoming: Incoming): string {
+    const text = String(this.framing.encode(incoming)).replace(/\n$/, '');
     const mark = this.isNumbered ? `< #${incoming.connection}` : '<';
     return `${paint('cyan', mark)} ${printableLines(text)}`;
   }

@@ -1,52 +1,103 @@
-/** `listen --exec`: each client gets a process of its own. */
+/** `listen --exec`: starts a command for each client. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import type { Readable, Writable } from 'node:stream';
-import type { SeqpacketSocket } from 'seqpacket';
+import type { SeqpacketAcceptor, SeqpacketSocket } from 'seqpacket';
+import { acceptFrom } from '../connections/open.js';
+import { type Peer, peerOf } from '../connections/peer.js';
 import type { Framing } from '../messages/framing.js';
-import { StreamLines } from '../messages/lines.js';
-import { PeerHasClosed, sendOutgoing } from '../messages/sending.js';
-import { now } from '../process/clock.js';
-import { drained } from '../process/draining.js';
-import { codeOf, Failure } from '../process/failure.js';
-import type { Patience } from '../process/idle-timeout.js';
-import { tell } from '../process/terminal.js';
-import { type Presentation, peerOf } from './display.js';
+import { Failure, reasonOf } from '../process/failure.js';
+import { IdleTimeout } from '../process/idle-timeout.js';
+import { printError } from '../process/terminal.js';
+import { bridge } from './command-bridge.js';
+import { Display } from './display.js';
 
 export const EXEC_AS = ['lines', 'fd', 'stdio'] as const;
 
-/** Lines on standard input and output, the socket as descriptor 3, or as standard input and output. */
+/** How the command gets the connection: messages as lines on its standard input and output, as descriptor 3, or as standard input and output. */
 export type ExecAs = (typeof EXEC_AS)[number];
+
+export interface ExecOptions {
+  execAs: ExecAs;
+  /** Whether to continue after the first client. */
+  keep?: boolean | undefined;
+  /** Whether empty lines of the command's output are empty messages. */
+  sendEmpty?: boolean | undefined;
+  /** Seconds without a message after which the command is ended. */
+  timeout?: number | undefined;
+  verbose?: boolean | undefined;
+}
 
 const SHELL = '/bin/sh';
 
 /**
- * The socket comes as standard input and is moved: libuv makes a child's descriptors 0 to 2 blocking, which programs
- * expect of what they inherit, and leaves all others as they are. LISTEN_PID has to be the process that becomes the
- * command: sd_listen_fds(3).
+ * The socket is inherited as standard input and then moved to 3, since libuv puts only a child's descriptors 0 to 2 in
+ * blocking mode, which most programs expect. LISTEN_PID must be the process id of the command: sd_listen_fds(3).
  */
 const AS_DESCRIPTOR_3 = `exec 3<&0 </dev/null; export LISTEN_PID=$$; exec ${SHELL} -c "$1"`;
 
-/** How clients are served. */
-export interface Service {
-  command: string;
-  as: ExecAs;
-  framing: Framing;
-  /** Whether empty lines of the command's output are empty messages. */
-  sendEmpty: boolean;
-  /** When it has run out, the command is ended. */
-  patience: Patience;
+export async function serveWithCommands(
+  acceptor: SeqpacketAcceptor,
+  command: string,
+  framing: Framing,
+  options: ExecOptions,
+): Promise<void> {
+  const { keep = false, execAs, sendEmpty = false, verbose = false } = options;
+  const services = new Set<Promise<void>>();
+  const timeout = new IdleTimeout(options.timeout);
+  const idle = 'nothing was sent or received';
+  const display = new Display(framing, verbose, keep, undefined);
+  const serve = async (socket: SeqpacketSocket, number: number) => {
+    const peer = peerOf(socket);
+    display.opened(number, peer);
+    const env = environment(number, peer);
+    let child: ChildProcess | undefined;
+    const kill = () => {
+      child?.kill();
+      // Processes that the command has started can keep its output open.
+      child?.stdout?.destroy();
+      socket.close();
+    };
+    try {
+      child = execAs === 'lines' ? bridgedChild(command, env) : inheritingChild(socket, command, execAs, env);
+      timeout.signal.addEventListener('abort', kill, { once: true });
+      if (timeout.signal.aborted) kill();
+      const ended = exitOf(child);
+      if (execAs === 'lines') await bridge(socket, child, ended, { framing, sendEmpty, timeout });
+      const status = await ended;
+      display.closed(number);
+      if (status !== undefined && !timeout.signal.aborted) {
+        throw new Failure(`the command ended with ${status}`);
+      }
+    } finally {
+      timeout.signal.removeEventListener('abort', kill);
+      socket.close();
+    }
+  };
+  try {
+    for (let number = 1; ; number++) {
+      const socket = await acceptFrom(acceptor, timeout, number === 1 ? undefined : idle);
+      if (socket === undefined) break;
+      timeout.restart();
+      if (!keep) acceptor.close();
+      const serving = serve(socket, number);
+      // The traffic of a socket that the command itself holds cannot be observed.
+      const served = execAs === 'lines' ? serving : timeout.suspendDuring(serving);
+      if (!keep) {
+        await served;
+        timeout.throwIfExpired(idle);
+        return;
+      }
+      const handled = served.catch((error) => printError(`#${number} ${reasonOf(error)}`));
+      services.add(handled);
+      handled.finally(() => services.delete(handled));
+    }
+  } finally {
+    timeout.end();
+    await Promise.all(services);
+  }
 }
 
-export async function serveByCommand(
-  socket: SeqpacketSocket,
-  number: number,
-  service: Service,
-  presentation: Presentation,
-): Promise<void> {
-  const { command, as, patience } = service;
-  const peer = peerOf(socket);
-  presentation.opened(number, peer);
+function environment(number: number, peer: Peer | undefined): NodeJS.ProcessEnv {
   const env: NodeJS.ProcessEnv = { ...process.env, SEQPACKET_CONNECTION: String(number) };
   for (const name of ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES']) delete env[name];
   if (peer !== undefined) {
@@ -54,34 +105,14 @@ export async function serveByCommand(
     env['SEQPACKET_PEER_UID'] = String(peer.uid);
     env['SEQPACKET_PEER_GID'] = String(peer.gid);
   }
-  let child: ChildProcess | undefined;
-  const kill = () => {
-    child?.kill();
-    // What the command has started may live on, and hold on to its output.
-    child?.stdout?.destroy();
-    socket.close();
-  };
-  try {
-    child = as === 'lines' ? bridgedChild(command, env) : inheritingChild(socket, command, as, env);
-    patience.signal.addEventListener('abort', kill, { once: true });
-    if (patience.signal.aborted) kill();
-    const ended = exitOf(child);
-    if (as === 'lines') await bridge(socket, child, ended, service);
-    const status = await ended;
-    presentation.closed(number);
-    if (status !== undefined && !patience.signal.aborted)
-      throw new Failure(`the command ended with ${status}`);
-  } finally {
-    patience.signal.removeEventListener('abort', kill);
-    socket.close();
-  }
+  return env;
 }
 
 function bridgedChild(command: string, env: NodeJS.ProcessEnv): ChildProcess {
   return spawn(SHELL, ['-c', command], { stdio: ['pipe', 'pipe', 'inherit'], env });
 }
 
-/** The child has the only descriptor of the connection then. */
+/** Afterwards only the child holds the connection. */
 function inheritingChild(
   socket: SeqpacketSocket,
   command: string,
@@ -91,85 +122,21 @@ function inheritingChild(
   using descriptor = socket.release();
   const { fd } = descriptor;
   if (as === 'stdio') return spawn(SHELL, ['-c', command], { stdio: [fd, fd, 'inherit'], env });
-  return spawn(SHELL, ['-c', AS_DESCRIPTOR_3, SHELL, asProcess(command)], {
+  return spawn(SHELL, ['-c', AS_DESCRIPTOR_3, SHELL, withExec(command)], {
     stdio: [fd, 'inherit', 'inherit'],
     env: { ...env, LISTEN_FDS: '1', LISTEN_FDNAMES: 'connection' },
   });
 }
 
-/** Not every shell becomes the command that it is to run; without LISTEN_PID being its own, it would not listen. */
-function asProcess(command: string): string {
+/** Not every shell replaces itself with the last command, whose process id must be LISTEN_PID. */
+function withExec(command: string): string {
   const isSimple = /^[\w./~-]+(\s|$)/.test(command) && !/[;&|<>()`\n]/.test(command);
   return isSimple ? `exec ${command}` : command;
 }
 
-/** Undefined for a good end. */
+/** Describes an exit with an error; undefined for exit code 0. */
 async function exitOf(child: ChildProcess): Promise<string | undefined> {
   const [code, signal] = await once(child, 'exit');
   if (signal !== null) return `signal ${signal}`;
   return code === 0 ? undefined : `exit code ${code}`;
-}
-
-/** What the client sends is the command's input, line by line, and its lines of output are sent to the client. */
-async function bridge(
-  socket: SeqpacketSocket,
-  child: ChildProcess,
-  ended: Promise<unknown>,
-  service: Service,
-): Promise<void> {
-  const { stdin, stdout } = child as ChildProcess & { stdin: Writable; stdout: Readable };
-  stdin.on('error', () => {});
-  const feeding = feed(socket, stdin, service);
-  // It is awaited below; until then, nobody is to be served any more if it fails.
-  feeding.catch(() => socket.close());
-  await answer(socket, stdout, service);
-  await ended;
-  // Whoever is served by a command is served as long as it runs.
-  socket.close();
-  await feeding;
-}
-
-async function feed(socket: SeqpacketSocket, stdin: Writable, { framing, patience }: Service): Promise<void> {
-  try {
-    for await (const message of socket.messages({ maxFds: 0 })) {
-      patience.touch();
-      if (message.controlTruncated) tell('descriptors were closed: --exec-as fd lets a command receive them');
-      if (stdin.destroyed) {
-        // The command has closed its input: as a peer that shuts down receiving.
-        socket.shutdown('receive');
-        break;
-      }
-      const incoming = { time: now(), connection: 1, message, descriptions: [] };
-      if (!stdin.write(framing.encode(incoming))) await drained(stdin);
-    }
-  } catch (error) {
-    if (!isEndOfConnection(error)) throw error;
-  } finally {
-    stdin.end();
-  }
-}
-
-async function answer(
-  socket: SeqpacketSocket,
-  stdout: Readable,
-  { framing, sendEmpty, patience }: Service,
-): Promise<void> {
-  const lines = new StreamLines(stdout, framing.delimiter);
-  try {
-    for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
-      const message = framing.decode(line, sendEmpty);
-      if (message !== undefined) await sendOutgoing(socket, message);
-      patience.touch();
-    }
-    if (socket.isOpen) socket.shutdown('send');
-  } catch (error) {
-    // The command gets SIGPIPE when it writes again.
-    stdout.destroy();
-    if (socket.isOpen && !isEndOfConnection(error)) throw error;
-  }
-}
-
-function isEndOfConnection(error: unknown): boolean {
-  if (error instanceof PeerHasClosed) return true;
-  return ['ECANCELED', 'ECONNRESET', 'EPIPE', 'EBADF', 'ENOTCONN'].includes(codeOf(error) ?? '');
 }

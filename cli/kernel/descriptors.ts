@@ -1,4 +1,4 @@
-/** What a descriptor is: /proc/self/fd, /proc/self/fdinfo, fstat(2). */
+/** Describes open descriptors: /proc/self/fd, /proc/self/fdinfo, fstat(2). */
 import { fstatSync, readFileSync, readlinkSync, type Stats } from 'node:fs';
 import { reasonOf } from '../process/failure.js';
 import { inetSockets } from './proc-net-inet.js';
@@ -7,7 +7,7 @@ import { SOCK_TYPES, type UnixSocket, unixSockets } from './proc-net-unix.js';
 export interface Description {
   /** `'file'`, `'directory'`, `'pipe'`, `'socket'`, `'character device'`, `'memfd'`, `'eventfd'`, … */
   kind: string;
-  /** The path, or what else there is to say: for a socket its protocol and addresses. */
+  /** The path; of a socket, the protocol and addresses; otherwise what identifies it, or `''`. */
   target: string;
   access: 'read-only' | 'write-only' | 'read-write' | 'path only' | 'unknown';
   /** Bytes; of files only. */
@@ -18,23 +18,23 @@ const NONE: Description[] = [];
 const O_PATH = 0o10000000;
 const ACCESS = ['read-only', 'write-only', 'read-write'] as const;
 
-/** The descriptors of one message. */
-export function describeAll(fds: readonly { fd: number }[]): Description[] {
+/** Describes the descriptors of one message. */
+export function describeDescriptors(fds: readonly { fd: number }[]): Description[] {
   if (fds.length === 0) return NONE;
   const sockets = new SocketTable();
   return fds.map(({ fd }) => describe(fd, sockets));
 }
 
-/** A lack of descriptors, or of /proc, is no reason to fail: it is only a description. */
+/** Does not fail: an error, such as EMFILE or a missing /proc, becomes the description. */
 function describe(fd: number, sockets: SocketTable): Description {
   try {
-    return described(fd, sockets);
+    return inspect(fd, sockets);
   } catch (error) {
     return { kind: 'descriptor', target: `(${reasonOf(error)})`, access: 'unknown' };
   }
 }
 
-function described(fd: number, sockets: SocketTable): Description {
+function inspect(fd: number, sockets: SocketTable): Description {
   const link = readlinkSync(`/proc/self/fd/${fd}`);
   const info = readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8');
   const flags = Number.parseInt(/^flags:\s*(\d+)/m.exec(info)?.[1] ?? '0', 8);
@@ -63,7 +63,7 @@ function kindOf(stats: Stats): string {
   return 'descriptor';
 }
 
-/** What sockets are, by inode. The kernel's tables may be long: they are read once, and only if there is a socket. */
+/** Describes sockets by inode. The kernel's tables can be long, so they are read once, at the first socket. */
 class SocketTable {
   #inet: Map<number, string> | undefined;
   #unix: Map<number, UnixSocket> | undefined;
@@ -79,7 +79,7 @@ class SocketTable {
 }
 
 /** `file /etc/hosts (read-only, 221 bytes)` */
-export function inWords({ kind, target, access, size }: Description): string {
+export function formatDescription({ kind, target, access, size }: Description): string {
   const details = size === undefined ? access : `${access}, ${size} bytes`;
   return `${target === '' ? kind : `${kind} ${target}`} (${details})`;
 }

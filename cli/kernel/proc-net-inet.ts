@@ -1,10 +1,10 @@
-/** /proc/net/tcp and its like: what an inet socket is, by its inode (proc(5)). */
+/** /proc/net/tcp, tcp6, udp and udp6: the inet sockets of this network namespace (proc(5)). */
 import { readFileSync } from 'node:fs';
 
 const PROTOCOLS = ['tcp', 'tcp6', 'udp', 'udp6'];
 const LISTENING = '0A';
 
-/** By inode; for example `TCP 127.0.0.1:80 - 127.0.0.1:40000`. */
+/** Descriptions by inode, such as `TCP 127.0.0.1:80 - 127.0.0.1:40000`. */
 export function inetSockets(): Map<number, string> {
   const sockets = new Map<number, string>();
   for (const protocol of PROTOCOLS) {
@@ -28,7 +28,7 @@ function linesOf(protocol: string): string[] {
   }
 }
 
-/** Addresses are words of 32 bits in the machine's order, ports are numbers. */
+/** Addresses are 32-bit words in the machine's byte order, ports are numbers; both in hex. */
 function endpoint(text: string): string {
   const [address, port] = text.split(':') as [string, string];
   const words = address.match(/.{8}/g)!.map((word) => Buffer.from(word, 'hex').reverse());

@@ -10,12 +10,12 @@ export const SOCK_TYPES: Record<string, string> = {
 export interface UnixSocket {
   /** `'0005'` is SOCK_SEQPACKET. */
   type: string;
-  /** 0 for one that waits to be accepted. */
+  /** 0 for a connection that is to be accepted. */
   inode: number;
   state: 'listening' | 'connected' | 'unconnected' | 'to be accepted' | 'disconnecting';
   references: number;
   flags: string;
-  /** `@` stands for NUL; `''` for an unnamed one. */
+  /** `@` for each NUL; `''` for an unnamed socket. */
   address: string;
 }
 
@@ -34,7 +34,7 @@ export function unixSockets(): UnixSocket[] {
   const sockets: UnixSocket[] = [];
   for (const line of readFileSync('/proc/net/unix', 'utf8').split('\n')) {
     const match = LINE.exec(line);
-    // The heading, and the rest of a name that has a line break in it.
+    // The heading, or the continuation of a name that contains a line feed.
     if (match === null) continue;
     const [, references, flags, type, state, inode, address = ''] = match as unknown as string[];
     sockets.push({

@@ -1,17 +1,17 @@
 /**
- * What only sock_diag(7) tells: peers, queue lengths, the device and inode of a socket file. It is a netlink
- * protocol, which Node.js does not speak; ss(8) of iproute2 does.
+ * What only sock_diag(7) reports: peers, queue lengths, the device and inode of socket files. Node.js has no netlink
+ * sockets, so ss(8) of iproute2 is run.
  */
 import { spawnSync } from 'node:child_process';
 import { codeOf, Failure, reasonOf } from '../process/failure.js';
 import type { UnixSocket } from './proc-net-unix.js';
 
-export interface Diagnosis {
-  /** Bytes that wait to be received; of a listening socket, connections that wait to be accepted. */
+export interface Diagnostics {
+  /** Bytes to be received; of a listening socket, connections to be accepted. */
   receiveQueue: number;
-  /** Bytes that the peer has not received yet; of a listening socket, the backlog. */
+  /** Sent bytes that the peer has not received; of a listening socket, the backlog. */
   sendQueue: number;
-  /** 0 if there is no peer (any more). */
+  /** 0 without a peer. */
   peerInode: number;
   /** `MAJOR:MINOR:INODE` of the socket file. */
   file?: string;
@@ -20,8 +20,12 @@ export interface Diagnosis {
 const LINE = /^u_seq +(\S+) +(\d+) +(\d+) +(.*)$/;
 const MEGABYTES_64 = 64 * 1_048_576;
 
-/** By inode; undefined if ss is not installed. */
-export function diagnose(sockets: readonly UnixSocket[]): Map<number, Diagnosis> | undefined {
+/**
+ * By inode; undefined if ss is not installed.
+ *
+ * @throws {Failure} if ss fails
+ */
+export function queryDiagnostics(sockets: readonly UnixSocket[]): Map<number, Diagnostics> | undefined {
   const { stdout, error, status, stderr } = spawnSync('ss', ['-xaneHO'], {
     encoding: 'utf8',
     maxBuffer: MEGABYTES_64,
@@ -29,7 +33,7 @@ export function diagnose(sockets: readonly UnixSocket[]): Map<number, Diagnosis>
   if (error !== undefined && codeOf(error) === 'ENOENT') return undefined;
   if (error !== undefined || status !== 0) throw new Failure(`ss: ${reasonOf(error ?? stderr.trim())}`);
   const addresses = new Map(sockets.map(({ inode, address }) => [inode, address]));
-  const diagnoses = new Map<number, Diagnosis>();
+  const diagnosticsByInode = new Map<number, Diagnostics>();
   for (const line of stdout.split('\n')) {
     const match = LINE.exec(line);
     if (match === null) continue;
@@ -37,17 +41,17 @@ export function diagnose(sockets: readonly UnixSocket[]): Map<number, Diagnosis>
     const names = splitNames(rest, addresses);
     if (names === undefined) continue;
     const file = / ino:(\d+) dev:(\d+)\/(\d+)/.exec(names.after);
-    diagnoses.set(names.inode, {
+    diagnosticsByInode.set(names.inode, {
       receiveQueue: Number(receiveQueue),
       sendQueue: Number(sendQueue),
       peerInode: names.peerInode,
       ...(file === null ? {} : { file: `${file[2]}:${file[3]}:${file[1]}` }),
     });
   }
-  return diagnoses;
+  return diagnosticsByInode;
 }
 
-/** `NAME INODE PEER-NAME PEER-INODE …`: a name may have spaces and numbers in it, so what is known of it decides. */
+/** `NAME INODE PEER-NAME PEER-INODE …`. A name can contain spaces and numbers, so it is compared with the known names. */
 function splitNames(text: string, addresses: ReadonlyMap<number, string>) {
   for (const match of text.matchAll(/ (\d+)(?= )/g)) {
     const inode = Number(match[1]);

@@ -1,4 +1,4 @@
-/** Which processes have a socket open: /proc/PID/fd (proc(5)). */
+/** The processes that have a socket open: /proc/PID/fd (proc(5)). */
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 
 export interface Holder {
@@ -10,11 +10,11 @@ export interface Holder {
 
 export interface Holders {
   byInode: Map<number, Holder[]>;
-  /** How many processes could not be looked into. */
+  /** The number of processes that could not be examined. */
   hidden: number;
 }
 
-export function holders(): Holders {
+export function findSocketHolders(): Holders {
   const byInode = new Map<number, Holder[]>();
   let hidden = 0;
   for (const name of readdirSync('/proc')) {
@@ -23,7 +23,7 @@ export function holders(): Holders {
     try {
       found = socketsOf(name);
     } catch (error) {
-      // It may have ended meanwhile, which is nobody's concern.
+      // A process that has ended is not hidden.
       if ((error as NodeJS.ErrnoException).code === 'EACCES' && !hasEnded(name)) hidden++;
       continue;
     }
@@ -37,13 +37,13 @@ export function holders(): Holders {
         byInode.set(inode, list);
       }
     } catch {
-      // It ended in between.
+      // The process has ended.
     }
   }
   return { byInode, hidden };
 }
 
-/** Whether it only waits for its parent to be told so: it holds nothing any more. */
+/** Whether it is a zombie, which holds no descriptors, or gone. */
 function hasEnded(pid: string): boolean {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -72,7 +72,7 @@ function inodeOf(link: string): number | undefined {
     return inode === undefined ? undefined : Number(inode);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EACCES') throw error;
-    // It was closed meanwhile.
+    // The descriptor was closed.
     return undefined;
   }
 }

@@ -1,19 +1,18 @@
-/** Lines of a stream, one at a time: nothing is read before it is asked for. */
-
+/** Lines of input, read on demand. */
 import { clearLine, createInterface, cursorTo } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { EXIT } from '../process/exit-codes.js';
 import { Failure, reasonOf } from '../process/failure.js';
 import { stop } from '../process/stopping.js';
-import { setRemarks } from '../process/terminal.js';
+import { redirectRemarks } from '../process/terminal.js';
 import { Splitter } from './splitter.js';
 
 export interface Lines {
-  /** How many there were. */
+  /** The number of lines returned so far. */
   readonly count: number;
   /** The next line without its delimiter; undefined at the end. One call at a time. */
   next(): Promise<Buffer | undefined>;
-  /** Ends the lines here and now, also for a `next` that waits. */
+  /** Ends the input; a pending `next` returns undefined. */
   close(): void;
 }
 
@@ -34,15 +33,15 @@ export class StreamLines implements Lines {
       this.#splitter.push(chunk);
       this.#wake();
     });
-    const ended = () => {
+    const end = () => {
       this.#splitter.end();
       this.#wake();
     };
-    stream.on('end', ended);
-    stream.on('close', ended);
+    stream.on('end', end);
+    stream.on('close', end);
     stream.on('error', (error) => {
       this.#error = error;
-      ended();
+      end();
     });
     stream.pause();
   }
@@ -71,17 +70,17 @@ export class StreamLines implements Lines {
   }
 }
 
-/** Lines that somebody types, with a prompt that gets out of the way of what comes. */
+/** Lines typed on a terminal, with a prompt; output is printed above it. */
 export class PromptedLines implements Lines {
   count = 0;
-  readonly #waiting: string[] = [];
+  readonly #queue: string[] = [];
   #isClosed = false;
   #wake = () => {};
   readonly #interface = createInterface({ input: process.stdin, output: process.stdout, prompt: '> ' });
 
   constructor() {
     this.#interface.on('line', (line) => {
-      this.#waiting.push(line);
+      this.#queue.push(line);
       this.#wake();
       this.#interface.prompt();
     });
@@ -90,12 +89,12 @@ export class PromptedLines implements Lines {
       this.#wake();
     });
     this.#interface.on('SIGINT', () => stop(EXIT.interrupted));
-    setRemarks((line) => this.show(line));
+    redirectRemarks((line) => this.print(line));
     this.#interface.prompt();
   }
 
-  /** Prints lines above the prompt. */
-  show(text: string): void {
+  /** Prints above the prompt. */
+  print(text: string): void {
     clearLine(process.stdout, 0);
     cursorTo(process.stdout, 0);
     process.stdout.write(text);
@@ -104,7 +103,7 @@ export class PromptedLines implements Lines {
 
   async next(): Promise<Buffer | undefined> {
     for (;;) {
-      const line = this.#waiting.shift();
+      const line = this.#queue.shift();
       if (line !== undefined) {
         this.count++;
         return Buffer.from(line);
@@ -117,7 +116,7 @@ export class PromptedLines implements Lines {
   }
 
   close(): void {
-    this.#waiting.length = 0;
+    this.#queue.length = 0;
     this.#interface.close();
   }
 }

@@ -1,31 +1,25 @@
-/** What shall be sent: the lines of standard input, or the messages of the command line. */
+/** The messages to send: from the lines of standard input, or from `--message`. */
 import { Failure, reasonOf } from '../process/failure.js';
-import { tell, tellFailure } from '../process/terminal.js';
-import type { Framing, Outgoing } from './framing.js';
+import { printError, printRemark } from '../process/terminal.js';
+import type { Framing } from './framing.js';
 import { type Lines, type PromptedLines, StreamLines } from './lines.js';
+import type { Outgoing } from './message.js';
 
-export interface OutgoingOptions {
-  /** Instead of standard input. */
-  message?: string[] | undefined;
-  /** Whether an empty line is an empty message. */
-  sendEmpty?: boolean | undefined;
-}
-
-/** Messages one after the other; undefined at the end. */
-export interface OutgoingSource {
+export interface MessageSource {
+  /** The next message; undefined at the end. One call at a time. */
   next(): Promise<Outgoing | undefined>;
-  /** Where the last one came from, in words. */
+  /** The origin of the last message, for error messages. */
   readonly place: string;
   close(): void;
 }
 
-/** The messages of the command line; throws if one of them is none. */
-export function givenMessages(texts: readonly string[], framing: Framing, sendEmpty: boolean): Outgoing[] {
+/** @throws {Failure} if the value of a `--message` is malformed */
+export function parseArguments(texts: readonly string[], framing: Framing, sendEmpty: boolean): Outgoing[] {
   return texts.flatMap((text, index) => {
     const place = `--message ${index + 1}`;
     try {
       const message = framing.decode(Buffer.from(text), sendEmpty);
-      if (message === undefined) tellOfEmpty(place);
+      if (message === undefined) remarkEmpty(place);
       return message ?? [];
     } catch (error) {
       throw new Failure(`${place}: ${reasonOf(error)}`);
@@ -33,12 +27,12 @@ export function givenMessages(texts: readonly string[], framing: Framing, sendEm
   });
 }
 
-export class GivenMessages implements OutgoingSource {
-  #messages: Outgoing[];
+export class ArgumentMessages implements MessageSource {
+  #messages: readonly Outgoing[];
   #index = 0;
 
-  constructor(texts: readonly string[], framing: Framing, sendEmpty: boolean) {
-    this.#messages = givenMessages(texts, framing, sendEmpty);
+  constructor(messages: readonly Outgoing[]) {
+    this.#messages = messages;
   }
 
   get place(): string {
@@ -54,8 +48,8 @@ export class GivenMessages implements OutgoingSource {
   }
 }
 
-export class InputMessages implements OutgoingSource {
-  #hasTold = false;
+export class InputMessages implements MessageSource {
+  #hasRemarked = false;
   readonly #lines: Lines;
 
   constructor(
@@ -77,11 +71,11 @@ export class InputMessages implements OutgoingSource {
       try {
         const message = this.framing.decode(line, this.sendEmpty);
         if (message !== undefined) return message;
-        this.#tellOfEmptyLine();
+        this.#remarkEmptyLine();
       } catch (error) {
         if (!(error instanceof Failure)) throw error;
         if (this.prompt === undefined) throw new Failure(`${this.place}: ${error.message}`);
-        tellFailure(error.message);
+        printError(error.message);
       }
     }
   }
@@ -90,15 +84,15 @@ export class InputMessages implements OutgoingSource {
     this.#lines.close();
   }
 
-  #tellOfEmptyLine(): void {
-    if (this.#hasTold || this.prompt !== undefined || this.framing.coding === 'json') return;
-    this.#hasTold = true;
-    tellOfEmpty(this.place);
+  #remarkEmptyLine(): void {
+    if (this.#hasRemarked || this.prompt !== undefined || this.framing.coding === 'json') return;
+    this.#hasRemarked = true;
+    remarkEmpty(this.place);
   }
 }
 
-function tellOfEmpty(place: string): void {
-  tell(
-    `${place} is empty and not sent: many peers take an empty message for the end (--send-empty sends it)`,
+function remarkEmpty(place: string): void {
+  printRemark(
+    `${place} is empty and not sent: many peers take an empty message for the end of file (--send-empty sends it)`,
   );
 }

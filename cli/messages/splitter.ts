@@ -1,23 +1,23 @@
-/** Bytes, as they come, cut into lines. */
+/** Splits a stream of bytes into lines. */
 import { Failure } from '../process/failure.js';
 
-/** No message is longer than 4,263,616 bytes (docs/semantics.md), which are twice as many hex digits, and more. */
-const LONGEST_LINE = 16 * 1_048_576;
+/** The longest message has 4,263,616 bytes (docs/semantics.md); as hex it takes twice that. */
+const MAX_LINE_BYTES = 16 * 1_048_576;
 
 export class Splitter {
   readonly #delimiter: Buffer;
-  #rest: Buffer = Buffer.alloc(0);
-  /** Up to here there is no delimiter in the rest. */
+  #buffered: Buffer = Buffer.alloc(0);
+  /** The delimiter does not begin before this offset in the buffered bytes. */
   #searched = 0;
   #ended = false;
 
-  /** @param delimiter if it is empty, everything is one line */
+  /** @param delimiter empty: all bytes are one line */
   constructor(delimiter: Buffer) {
     this.#delimiter = delimiter;
   }
 
   push(chunk: Buffer): void {
-    this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    this.#buffered = this.#buffered.length === 0 ? chunk : Buffer.concat([this.#buffered, chunk]);
   }
 
   end(): void {
@@ -28,25 +28,25 @@ export class Splitter {
     return this.#ended;
   }
 
-  /** The next line without its delimiter; the last one needs none. */
+  /** Returns the next line without its delimiter, undefined if it is incomplete. At the end a line needs no delimiter. */
   take(): Buffer | undefined {
     const { length } = this.#delimiter;
-    const at = length === 0 ? -1 : this.#rest.indexOf(this.#delimiter, this.#searched);
+    const at = length === 0 ? -1 : this.#buffered.indexOf(this.#delimiter, this.#searched);
     if (at !== -1) {
-      const line = this.#rest.subarray(0, at);
-      this.#rest = this.#rest.subarray(at + length);
+      const line = this.#buffered.subarray(0, at);
+      this.#buffered = this.#buffered.subarray(at + length);
       this.#searched = 0;
       return line;
     }
-    if (this.#ended && this.#rest.length > 0) {
-      const line = this.#rest;
-      this.#rest = Buffer.alloc(0);
+    if (this.#ended && this.#buffered.length > 0) {
+      const line = this.#buffered;
+      this.#buffered = Buffer.alloc(0);
       return line;
     }
-    if (this.#rest.length > LONGEST_LINE) {
-      throw new Failure('a line is longer than any message can be: is the --delimiter right?');
+    if (this.#buffered.length > MAX_LINE_BYTES) {
+      throw new Failure('a line is longer than the longest possible message: check --delimiter');
     }
-    this.#searched = Math.max(0, this.#rest.length - length + 1);
+    this.#searched = Math.max(0, this.#buffered.length - length + 1);
     return undefined;
   }
 }

@@ -1,14 +1,15 @@
-/** Wall-clock time in microseconds, which `Date` has not. */
+/** Wall-clock time in microseconds; `Date` has milliseconds only. */
 
-const MOST_DRIFT_MS = 2;
+/** Larger differences mean that the system clock was set. */
+const MAX_DRIFT_MS = 2;
 
 let offset = Date.now() - performance.now();
 
-/** Microseconds since 1970. Follows the system's clock, which may be set meanwhile. */
+/** Microseconds since 1970. */
 export function now(): number {
   const elapsed = performance.now();
   const wall = Date.now();
-  if (Math.abs(elapsed + offset - wall) > MOST_DRIFT_MS) offset = wall - elapsed;
+  if (Math.abs(elapsed + offset - wall) > MAX_DRIFT_MS) offset = wall - elapsed;
   return Math.floor((elapsed + offset) * 1000);
 }
 
@@ -21,18 +22,18 @@ export function isoTime(time: number): string {
   return `${new Date(time / 1000).toISOString().slice(0, 20)}${microseconds(time)}Z`;
 }
 
-let shownSecond = -1;
-let shown = '';
+let cachedSecond = -1;
+let cachedText = '';
 
 /** `12:31:07.123456` in local time. */
 export function clockTime(time: number): string {
   const second = Math.floor(time / 1_000_000);
-  if (second !== shownSecond) {
+  if (second !== cachedSecond) {
     const date = new Date(second * 1000);
-    shown = [date.getHours(), date.getMinutes(), date.getSeconds()]
+    cachedText = [date.getHours(), date.getMinutes(), date.getSeconds()]
       .map((part) => String(part).padStart(2, '0'))
       .join(':');
-    shownSecond = second;
+    cachedSecond = second;
   }
-  return `${shown}.${microseconds(time)}`;
+  return `${cachedText}.${microseconds(time)}`;
 }

@@ -1,12 +1,13 @@
-/** What the command ends with; docs/cli.md has the same table. */
+/** The exit codes of the command; docs/cli.md has the same table. */
 export const EXIT = {
   success: 0,
-  /** The peer was not reached, was lost, or answered otherwise; nothing was found. */
+  /** Not connected, connection lost, a different answer, nothing found. */
   failure: 1,
-  /** The command line makes no sense. */
+  /** An invalid command line. */
   usage: 2,
-  /** `--timeout` ran out, as timeout(1) says it. */
+  /** `--timeout` expired; the exit code of timeout(1). */
   timeout: 124,
+  hungUp: 128 + 1,
   interrupted: 128 + 2,
   brokenPipe: 128 + 13,
   terminated: 128 + 15,

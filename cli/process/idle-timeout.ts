@@ -1,66 +1,70 @@
-/** `--timeout`: how long to wait for anything to happen. */
+/** `--timeout`: limits the time in which nothing happens. */
 import { setMaxListeners } from 'node:events';
 import { EXIT } from './exit-codes.js';
 import { Failure } from './failure.js';
-import { onStop } from './stopping.js';
+import { offStop, onStop } from './stopping.js';
 
-export class Patience {
+export class IdleTimeout {
   readonly #controller = new AbortController();
   readonly #seconds: number | undefined;
+  readonly #end = () => this.end();
   #timer: NodeJS.Timeout | undefined;
-  #unseen = 0;
-  #ranOut = false;
+  #suspensions = 0;
+  #hasExpired = false;
 
-  /** @param seconds without end if undefined */
+  /** @param seconds undefined: no limit */
   constructor(seconds: number | undefined) {
-    // Each connection is one.
+    // One listener for each connection.
     setMaxListeners(0, this.signal);
     this.#seconds = seconds;
-    this.#arm();
-    onStop(() => this.end());
+    this.#start();
+    onStop(this.#end);
   }
 
-  /** Aborted when patience has run out, and when everything shall end. */
+  /** Aborted when the time is over, when the process is to stop, and by `end`. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  /** Something has happened: the time begins anew. */
-  touch(): void {
+  get hasExpired(): boolean {
+    return this.#hasExpired;
+  }
+
+  /** To be called on every activity. */
+  restart(): void {
     if (!this.signal.aborted) this.#timer?.refresh();
   }
 
-  /** Does not count the time of work that nobody can look into. */
-  async during<T>(work: Promise<T>): Promise<T> {
-    this.#unseen++;
+  /** Stops the clock during work whose activity cannot be observed. */
+  async suspendDuring<T>(work: Promise<T>): Promise<T> {
+    this.#suspensions++;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     try {
       return await work;
     } finally {
-      this.#unseen--;
-      this.#arm();
+      this.#suspensions--;
+      this.#start();
     }
   }
 
-  /** Throws if it was impatience that ended what was going on. */
-  check(waitingFor: string): void {
-    if (!this.#ranOut) return;
-    throw new Failure(`timeout: ${waitingFor} for ${this.#seconds} s (--timeout)`, EXIT.timeout);
+  /** @param reason what did not happen, for the error message */
+  throwIfExpired(reason: string): void {
+    if (!this.#hasExpired) return;
+    throw new Failure(`timeout: ${reason} for ${this.#seconds} s (--timeout)`, EXIT.timeout);
   }
 
   end(): void {
     clearTimeout(this.#timer);
+    offStop(this.#end);
     this.#controller.abort();
   }
 
-  #arm(): void {
-    if (this.#seconds === undefined || this.#unseen > 0 || this.signal.aborted) return;
-    this.#timer = setTimeout(() => this.#expire(), this.#seconds * 1000);
-  }
-
-  #expire(): void {
-    this.#ranOut = true;
-    this.end();
+  #start(): void {
+    if (this.#seconds === undefined || this.#suspensions > 0 || this.signal.aborted) return;
+    this.#timer = setTimeout(() => {
+      this.#hasExpired = true;
+      this.end();
+    }, this.#seconds * 1000);
   }
 }

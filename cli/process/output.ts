@@ -1,28 +1,28 @@
-/** A stream that is written to in large pieces, whose reader may be slow, and may go away. */
+/** Buffered output with back-pressure. */
 import { createWriteStream } from 'node:fs';
 import type { Writable } from 'node:stream';
-import { drained } from './draining.js';
 import { EXIT } from './exit-codes.js';
 import { cannotOpen, codeOf } from './failure.js';
 import { stop } from './stopping.js';
 
+/** Buffered bytes that cause a write. */
 const PIECE_BYTES = 65_536;
-/** How much may wait in the stream before writers have to wait. */
+/** Bytes in the stream's queue from which writers have to wait. */
 const WAITING_BYTES = 1_048_576;
 
 export class Output {
-  /** Why nothing more is written. */
+  /** The first error of the stream; nothing is written after it. */
   error: Error | undefined;
 
   readonly #stream: Writable;
   #pieces: Uint8Array[] = [];
   #size = 0;
   #text = '';
-  #isFlushPlanned = false;
+  #isWriteScheduled = false;
 
   constructor(stream: Writable, failed: (error: Error) => void) {
     this.#stream = stream;
-    // Each connection that waits for room is one.
+    // One listener for each connection that waits.
     stream.setMaxListeners(0);
     stream.on('error', (error) => {
       if (this.error !== undefined) return;
@@ -31,7 +31,7 @@ export class Output {
     });
   }
 
-  /** @throws {Failure} if it cannot be opened */
+  /** @throws {Failure} if the file cannot be opened */
   static async toFile(path: string, failed: (error: Error) => void): Promise<Output> {
     const stream = createWriteStream(path);
     await new Promise<void>((resolve, reject) => {
@@ -46,37 +46,37 @@ export class Output {
       this.#text += data;
       this.#size += data.length;
     } else {
-      this.#takeText();
+      this.#bufferText();
       this.#pieces.push(data);
       this.#size += data.length;
     }
-    if (this.#size >= PIECE_BYTES) this.#flush();
-    else if (!this.#isFlushPlanned) {
-      this.#isFlushPlanned = true;
+    if (this.#size >= PIECE_BYTES) this.#write();
+    else if (!this.#isWriteScheduled) {
+      this.#isWriteScheduled = true;
       setImmediate(() => {
-        this.#isFlushPlanned = false;
-        this.#flush();
+        this.#isWriteScheduled = false;
+        this.#write();
       });
     }
   }
 
-  /** A promise if the reader cannot keep up; to be waited for before more is written. */
-  room(): Promise<void> | undefined {
+  /** Returns a promise to await before the next write if the reader is slower than the writer. */
+  backPressure(): Promise<void> | undefined {
     const stream = this.#stream;
     if (stream.writableLength < WAITING_BYTES || this.error !== undefined) return undefined;
     return drained(stream);
   }
 
-  /** Writes everything out. */
-  flushed(): Promise<void> {
-    this.#flush();
+  /** Writes all buffered data to the stream, and waits until the stream has written it. */
+  flush(): Promise<void> {
+    this.#write();
     if (this.error !== undefined || this.#stream.destroyed) return Promise.resolve();
     return new Promise((resolve) => this.#stream.write('', () => resolve()));
   }
 
-  /** Writes everything out, and closes the stream. */
+  /** Flushes, and closes the stream. */
   async end(): Promise<void> {
-    await this.flushed();
+    await this.flush();
     if (this.error !== undefined || this.#stream.destroyed) return;
     await new Promise<void>((resolve) => {
       this.#stream.once('close', resolve);
@@ -84,14 +84,14 @@ export class Output {
     });
   }
 
-  #takeText(): void {
+  #bufferText(): void {
     if (this.#text === '') return;
     this.#pieces.push(Buffer.from(this.#text));
     this.#text = '';
   }
 
-  #flush(): void {
-    this.#takeText();
+  #write(): void {
+    this.#bufferText();
     if (this.#pieces.length === 0) return;
     const data = Buffer.concat(this.#pieces);
     this.#pieces = [];
@@ -100,11 +100,24 @@ export class Output {
   }
 }
 
-/** Standard output. Nobody needs to be told that its reader went away: head(1) does. */
+/** Resolves when the stream accepts data again, or is closed. */
+export function drained(stream: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      stream.off('drain', done);
+      stream.off('close', done);
+      resolve();
+    };
+    stream.on('drain', done);
+    stream.on('close', done);
+  });
+}
+
+/** Standard output. A closed reader, such as head(1), stops the process without a message. */
 export const stdout = new Output(process.stdout, (error) => {
   if (codeOf(error) !== 'EPIPE') process.stderr.write(`seqpacket: standard output: ${error.message}\n`);
   stop(codeOf(error) === 'EPIPE' ? EXIT.brokenPipe : EXIT.failure);
 });
 
-// A reader of the remarks that went away: there is nobody left to tell.
+// Remarks are lost if the reader of standard error has closed it.
 process.stderr.on('error', () => {});

@@ -1,12 +1,12 @@
-/** A man in the middle of one connection: every message goes on whole, with its descriptors. */
+/** Forwards one connection: every message, whole, with its descriptors, in both directions. */
 import type { Message, SeqpacketSocket } from 'seqpacket';
-import { sendWhole } from '../messages/sending.js';
+import { MAX_FDS, sendMessage } from '../messages/sending.js';
 import { codeOf, reasonOf } from '../process/failure.js';
 
 export type Direction = 'to server' | 'to client';
 
-/** Who sees what goes by. A promise makes the connection wait. */
 export interface Observer {
+  /** Called before the message is forwarded. The connection waits for a returned promise. */
   message(direction: Direction, message: Message): Promise<void> | undefined;
   event(
     direction: Direction,
@@ -15,8 +15,8 @@ export interface Observer {
   ): void;
 }
 
-const ALL_FDS = { maxFds: 253 };
-const ENDS = ['EOF', 'ECONNRESET', 'ECANCELED', 'EBADF'];
+/** The codes with which receiving ends. */
+const END_CODES = ['EOF', 'ECONNRESET', 'ECANCELED', 'EBADF'];
 
 /** Forwards in both directions until both have ended, and closes both sockets. */
 export async function forward(
@@ -35,7 +35,7 @@ export async function forward(
   }
 }
 
-/** Returns when there is nothing more to forward in this direction, or nobody to forward it to. */
+/** Returns at the end of file, or when the receiver has closed. */
 async function forwardOneWay(
   from: SeqpacketSocket,
   to: SeqpacketSocket,
@@ -45,17 +45,17 @@ async function forwardOneWay(
   for (;;) {
     let message: Message;
     try {
-      message = await from.receiveMessage(ALL_FDS);
+      message = await from.receiveMessage({ maxFds: MAX_FDS });
     } catch (error) {
-      endOfReceiving(error, from, to, direction, observer);
+      handleReceiveError(error, from, to, direction, observer);
       return;
     }
     try {
-      const seen = observer.message(direction, message);
-      if (seen !== undefined) await seen;
-      await sendWhole(to, message.data, message.fds);
+      const observed = observer.message(direction, message);
+      if (observed !== undefined) await observed;
+      await sendMessage(to, message.data, message.fds);
     } catch (error) {
-      await endOfSending(error, from, direction, observer);
+      await handleSendError(error, from, direction, observer);
       return;
     } finally {
       for (const fd of message.fds) fd.close();
@@ -63,7 +63,7 @@ async function forwardOneWay(
   }
 }
 
-function endOfReceiving(
+function handleReceiveError(
   error: unknown,
   from: SeqpacketSocket,
   to: SeqpacketSocket,
@@ -76,23 +76,23 @@ function endOfReceiving(
       if (to.isOpen) shutdown(to, 'send');
       return;
     case 'ECONNRESET':
-      // It is gone for good and has not read everything. The other one shall learn the same: what it has sent and
-      // is still unread here makes the kernel tell it so.
+      // The sender has closed without reading everything. Closing with unread messages makes the kernel reset the
+      // other connection, too.
       observer.event(direction, 'connection reset');
       from.close();
       to.close();
       return;
     case 'ECANCELED':
     case 'EBADF':
-      // Closed by the other direction, or because everything ends.
+      // Closed by the other direction, or because the process is to stop.
       return;
     default:
       throw error;
   }
 }
 
-/** The sender shall then meet EPIPE, as if nobody were in the middle. */
-async function endOfSending(
+/** Shuts down receiving, so that the sender gets EPIPE, as on a direct connection. */
+async function handleSendError(
   error: unknown,
   from: SeqpacketSocket,
   direction: Direction,
@@ -109,22 +109,25 @@ async function endOfSending(
     }
     case 'ECANCELED':
     case 'EBADF':
-      observer.event(direction, 'not delivered', 'the last message: the connection was closed meanwhile');
+      observer.event(direction, 'not delivered', 'the last message: the connection was closed');
       return;
     case 'EMSGSIZE':
-      // The only way to tell the sender that a message was lost is to break the connection.
+      // Only closing the connection reports a lost message to its sender.
       observer.event(direction, 'not delivered', reasonOf(error));
   }
   throw error;
 }
 
-/** Takes what was sent before the shutdown: whoever waits for room to send learns only then that there is no use. */
+/**
+ * Receives what was sent before the shutdown, and returns the number of messages: only when the queue has room does a
+ * waiting sender get EPIPE.
+ */
 async function discard(from: SeqpacketSocket): Promise<number> {
   for (let count = 0; ; count++) {
     try {
-      for (const fd of (await from.receiveMessage(ALL_FDS)).fds) fd.close();
+      for (const fd of (await from.receiveMessage({ maxFds: MAX_FDS })).fds) fd.close();
     } catch (error) {
-      if (ENDS.includes(codeOf(error) ?? '')) return count;
+      if (END_CODES.includes(codeOf(error) ?? '')) return count;
       throw error;
     }
   }

@@ -1,4 +1,4 @@
-/** The pcapng file format (draft-ietf-opsawg-pcapng), as far as it is written and read here. */
+/** The pcapng file format (draft-ietf-opsawg-pcapng), as far as recordings need it. */
 import type { Output } from '../process/output.js';
 
 const SECTION_HEADER = 0x0a0d0d0a;
@@ -15,10 +15,10 @@ const IF_TSRESOL = 9;
 const EPB_FLAGS = 2;
 const MICROSECONDS = 6;
 
-/** LINKTYPE_USER0: a packet is the message, as it is; its meaning is for the user to say. */
+/** Reserved for private use: a packet is a message without a header. */
 const LINKTYPE_USER0 = 147;
 
-/** As epb_flags have it, from the client's side: what it sends is outbound. */
+/** The direction in epb_flags, from the client's point of view: its messages are outbound. */
 export const INBOUND = 1;
 export const OUTBOUND = 2;
 
@@ -60,12 +60,12 @@ export class PcapngWriter {
     const header = Buffer.alloc(16);
     header.writeUInt32LE(BYTE_ORDER_MAGIC, 0);
     header.writeUInt16LE(1, 4);
-    // The length of the section is not known: -1.
+    // Section length -1: unknown.
     header.fill(0xff, 8);
     output.write(block(SECTION_HEADER, header, [[SHB_USERAPPL, text(application)]]));
   }
 
-  /** Returns the number of the interface. */
+  /** Adds an interface, and returns its number. */
   interface(name: string, description: string): number {
     const body = Buffer.alloc(8);
     body.writeUInt16LE(LINKTYPE_USER0, 0);
@@ -105,10 +105,15 @@ export interface Packet {
   comment: string;
 }
 
-/** What is wrong with a file, in words. */
+/** A malformed file. */
 export class PcapngError extends Error {}
 
-/** The packets of a file, whose pieces come as they come. Both byte orders; blocks of other types are passed over. */
+/**
+ * Reads the packets of a file, in both byte orders. Other blocks are ignored.
+ *
+ * @param pieces the bytes of the file, in pieces of any length
+ * @throws {PcapngError}
+ */
 export async function* readPcapng(pieces: AsyncIterable<Buffer>): AsyncGenerator<Packet> {
   let interfaces: { name: string; perSecond: number }[] = [];
   let isLittle = true;
@@ -133,9 +138,7 @@ export async function* readPcapng(pieces: AsyncIterable<Buffer>): AsyncGenerator
       case INTERFACE_DESCRIPTION: {
         if (end < 16) throw new PcapngError('an interface is malformed');
         if (u16(8) !== LINKTYPE_USER0) {
-          throw new PcapngError(
-            `link type ${u16(8)}, and not ${LINKTYPE_USER0}: not written by seqpacket trace`,
-          );
+          throw new PcapngError(`its link type is ${u16(8)}, not ${LINKTYPE_USER0}`);
         }
         const found = options(16);
         const resolution = option(found, IF_TSRESOL)?.[0] ?? MICROSECONDS;
@@ -150,7 +153,7 @@ export async function* readPcapng(pieces: AsyncIterable<Buffer>): AsyncGenerator
         const captured = u32(20);
         const on = interfaces[u32(8)];
         if (on === undefined || 28 + captured > end) throw new PcapngError('a packet is malformed');
-        if (captured !== u32(24)) throw new PcapngError('a message was cut when it was recorded');
+        if (captured !== u32(24)) throw new PcapngError('a message was truncated when it was recorded');
         const found = options(28 + padded(captured));
         const flags = option(found, EPB_FLAGS);
         const ticks = u32(12) * 2 ** 32 + u32(16);
@@ -167,24 +170,25 @@ export async function* readPcapng(pieces: AsyncIterable<Buffer>): AsyncGenerator
   }
 }
 
-const LONGEST_BLOCK = 64 * 1_048_576;
+const MAX_BLOCK_BYTES = 64 * 1_048_576;
 
-/** Whole blocks. A file that ends in the middle of one, as after a crash, ends before it. */
+/** Whole blocks. An incomplete last block, as after a crash, is ignored. */
 async function* blocks(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let rest: Buffer = Buffer.alloc(0);
+  let buffered: Buffer = Buffer.alloc(0);
   let isLittle: boolean | undefined;
   for await (const piece of pieces) {
-    rest = rest.length === 0 ? piece : Buffer.concat([rest, piece]);
+    buffered = buffered.length === 0 ? piece : Buffer.concat([buffered, piece]);
     for (;;) {
-      if (rest.length < 12) break;
-      if (rest.readUInt32LE(0) === SECTION_HEADER) isLittle = rest.readUInt32LE(8) === BYTE_ORDER_MAGIC;
+      if (buffered.length < 12) break;
+      if (buffered.readUInt32LE(0) === SECTION_HEADER)
+        isLittle = buffered.readUInt32LE(8) === BYTE_ORDER_MAGIC;
       if (isLittle === undefined) throw new PcapngError('not a pcapng file');
-      const length = isLittle ? rest.readUInt32LE(4) : rest.readUInt32BE(4);
-      if (length < 12 || length % 4 !== 0 || length > LONGEST_BLOCK)
+      const length = isLittle ? buffered.readUInt32LE(4) : buffered.readUInt32BE(4);
+      if (length < 12 || length % 4 !== 0 || length > MAX_BLOCK_BYTES)
         throw new PcapngError('a block is malformed');
-      if (rest.length < length) break;
-      yield rest.subarray(0, length);
-      rest = rest.subarray(length);
+      if (buffered.length < length) break;
+      yield buffered.subarray(0, length);
+      buffered = buffered.subarray(length);
     }
   }
   if (isLittle === undefined) throw new PcapngError('not a pcapng file');

@@ -1,7 +1,8 @@
-/** Recorded connections as a pcapng file: how messages, descriptors and ends are put there, and found again. */
+/** Writes connections to a pcapng file, and reads them: messages, descriptors, ends of file. */
 import { createReadStream } from 'node:fs';
 import type { Message } from 'seqpacket';
-import { type Description, inWords } from '../kernel/descriptors.js';
+import type { Peer } from '../connections/peer.js';
+import { type Description, formatDescription } from '../kernel/descriptors.js';
 import { cannotOpen, codeOf, Failure } from '../process/failure.js';
 import type { Output } from '../process/output.js';
 import { version } from '../process/version.js';
@@ -9,9 +10,9 @@ import type { Direction } from './forwarding.js';
 import { INBOUND, OUTBOUND, PcapngError, PcapngWriter, readPcapng } from './pcapng.js';
 
 const FLAGS = { 'to server': OUTBOUND, 'to client': INBOUND } as const;
-const NOTHING = Buffer.alloc(0);
+const NO_DATA = Buffer.alloc(0);
 
-/** The comments of packets that are no messages. */
+/** The comments of packets that are events, not messages. */
 const EVENTS = ['end of file', 'connection reset'] as const;
 
 export class Recording {
@@ -22,9 +23,9 @@ export class Recording {
     this.#writer = new PcapngWriter(output, `seqpacket ${version}`);
   }
 
-  /** @param who the two ends, in words */
-  opened(connection: number, who: string): void {
-    this.#interfaces.set(connection, this.#writer.interface(`connection ${connection}`, who));
+  /** @param peers a description of both peers */
+  opened(connection: number, peers: string): void {
+    this.#interfaces.set(connection, this.#writer.interface(`connection ${connection}`, peers));
   }
 
   closed(connection: number): void {
@@ -36,20 +37,19 @@ export class Recording {
     connection: number,
     direction: Direction,
     { data, credentials }: Message,
-    what: Description[],
-    mayBeWrittenBy: { pid: number; uid: number; gid: number } | undefined,
+    descriptions: Description[],
+    client: Peer | undefined,
   ): void {
-    const comment = what.map((each, index) => `descriptor ${index}: ${inWords(each)}`);
-    // Of each connection it is recorded who has made it.
-    const isKnown = credentials === undefined || credentials.pid === mayBeWrittenBy?.pid;
-    if (!isKnown)
+    const comment = descriptions.map((each, index) => `descriptor ${index}: ${formatDescription(each)}`);
+    // The process that connected is recorded with the connection.
+    if (credentials !== undefined && credentials.pid !== client?.pid)
       comment.push(`sent by pid ${credentials.pid}, uid ${credentials.uid}, gid ${credentials.gid}`);
     this.#packet(time, connection, direction, data, comment.join('\n'));
   }
 
   event(time: number, connection: number, direction: Direction, event: string): void {
     if ((EVENTS as readonly string[]).includes(event))
-      this.#packet(time, connection, direction, NOTHING, event);
+      this.#packet(time, connection, direction, NO_DATA, event);
   }
 
   #packet(time: number, connection: number, direction: Direction, data: Buffer, comment: string): void {
@@ -58,25 +58,25 @@ export class Recording {
   }
 }
 
-/** One message, or the end of a direction, of a recorded connection. */
-export interface Recorded {
+/** A message, or the end of a direction, of a recorded connection. */
+export interface RecordedEvent {
   connection: number;
   /** Microseconds since 1970. */
   time: number;
   direction: Direction;
-  /** Undefined for the end. */
+  /** Undefined for the end of the direction. */
   data: Buffer | undefined;
-  /** In words, one line each. */
+  /** One line each: `descriptor N: …`. */
   descriptors: string[];
 }
 
 /** @throws {Failure} */
-export async function* readRecording(file: string): AsyncGenerator<Recorded> {
+export async function* readRecording(file: string): AsyncGenerator<RecordedEvent> {
   const source = file === '-' ? process.stdin : createReadStream(file);
   try {
     for await (const packet of readPcapng(source)) {
       const connection = Number(/^connection (\d+)$/.exec(packet.interface)?.[1] ?? Number.NaN);
-      if (Number.isNaN(connection)) throw new PcapngError(`what is "${packet.interface}"?`);
+      if (Number.isNaN(connection)) throw new PcapngError(`the interface "${packet.interface}" is unknown`);
       const lines = packet.comment.split('\n');
       const isEnd = packet.data.length === 0 && (EVENTS as readonly string[]).includes(packet.comment);
       yield {
@@ -89,7 +89,7 @@ export async function* readRecording(file: string): AsyncGenerator<Recorded> {
     }
   } catch (error) {
     if (error instanceof PcapngError) {
-      throw new Failure(`${file} is no recording of "seqpacket trace --write": ${error.message}`);
+      throw new Failure(`${file} is not a recording of "seqpacket trace --write": ${error.message}`);
     }
     if (codeOf(error) !== undefined) throw cannotOpen(file, error);
     throw error;

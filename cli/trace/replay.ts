@@ -1,23 +1,24 @@
 /** `seqpacket replay` */
-import { connect, listen, type Message, type SeqpacketSocket } from 'seqpacket';
-import { parseAddress } from '../connections/address.js';
-import { describeAll, inWords } from '../kernel/descriptors.js';
-import { sendWhole } from '../messages/sending.js';
+import type { Message, SeqpacketAcceptor, SeqpacketSocket } from 'seqpacket';
+import { acceptFrom, connectTo, listenAt } from '../connections/open.js';
+import { describeDescriptors, formatDescription } from '../kernel/descriptors.js';
+import { MAX_FDS, sendMessage } from '../messages/sending.js';
 import { EXIT } from '../process/exit-codes.js';
-import { cannotConnect, cannotListen, codeOf, Failure, reasonOf } from '../process/failure.js';
+import { codeOf, Failure, reasonOf } from '../process/failure.js';
+import { IdleTimeout } from '../process/idle-timeout.js';
 import { stdout } from '../process/output.js';
-import { onStop, pause, stopped } from '../process/stopping.js';
-import { paint, printable, tell } from '../process/terminal.js';
+import { offStop, onStop, sleep, stopSignal } from '../process/stopping.js';
+import { paint, printRemark } from '../process/terminal.js';
 import type { Direction } from './forwarding.js';
 import { hexDump } from './hex-dump.js';
-import { type Recorded, readRecording } from './recording.js';
+import { type RecordedEvent, readRecording } from './recording.js';
 
 export interface ReplayOptions {
   /** How many bytes of each message to show. */
   bytes: number;
   /** The number of the only connection to replay. */
   connection?: number | undefined;
-  /** Whose part to play. */
+  /** The side to play. */
   direction: 'client' | 'server';
   anyAnswer?: boolean | undefined;
   quiet?: boolean | undefined;
@@ -26,16 +27,13 @@ export interface ReplayOptions {
   timeout: number;
 }
 
-const ALL_FDS = { maxFds: 253 };
-
 export async function runReplay(
   file: string,
   address: string,
   options: ReplayOptions,
 ): Promise<number | undefined> {
   const player = new Player(address, options);
-  // One connection after the other, each in the order in which it was recorded.
-  const connections = new Map<number, Recorded[]>();
+  const connections = new Map<number, RecordedEvent[]>();
   for await (const recorded of readRecording(file)) {
     if (options.connection !== undefined && recorded.connection !== options.connection) continue;
     const list = connections.get(recorded.connection);
@@ -48,13 +46,13 @@ export async function runReplay(
   }
   try {
     for (const [number, recorded] of connections) {
-      if (stopped.aborted) return undefined;
+      if (stopSignal.aborted) return undefined;
       await player.play(number, recorded);
     }
   } finally {
     player.close();
   }
-  if (stopped.aborted) return undefined;
+  if (stopSignal.aborted) return undefined;
   if (!options.quiet || player.differences > 0) stdout.write(`${player.summary}\n`);
   return player.differences > 0 ? EXIT.failure : EXIT.success;
 }
@@ -66,21 +64,17 @@ class Player {
   #same = 0;
   readonly #address: string;
   readonly #options: ReplayOptions;
-  readonly #ours: Direction;
-  #acceptor: ReturnType<typeof listen> | undefined;
+  readonly #ownDirection: Direction;
+  #acceptor: SeqpacketAcceptor | undefined;
 
   constructor(address: string, options: ReplayOptions) {
     this.#address = address;
     this.#options = options;
-    this.#ours = options.direction === 'client' ? 'to server' : 'to client';
+    this.#ownDirection = options.direction === 'client' ? 'to server' : 'to client';
     if (options.direction !== 'server') return;
-    try {
-      this.#acceptor = listen(parseAddress(address), { emptyMessages: 'deliver' });
-    } catch (error) {
-      throw cannotListen(address, error);
-    }
+    this.#acceptor = listenAt(address, { emptyMessages: 'deliver' });
     onStop(() => this.close());
-    tell(`listening at ${address}`);
+    printRemark(`listening at ${address}`);
   }
 
   get summary(): string {
@@ -94,8 +88,8 @@ class Player {
     this.#acceptor?.close();
   }
 
-  async play(number: number, recorded: readonly Recorded[]): Promise<void> {
-    const socket = await this.#peer();
+  async play(number: number, recorded: readonly RecordedEvent[]): Promise<void> {
+    const socket = await this.#open();
     if (socket === undefined) return;
     const close = () => socket.close();
     onStop(close);
@@ -103,57 +97,56 @@ class Player {
     try {
       const start = performance.now() * 1000 - recorded[0]!.time;
       for (const each of recorded) {
-        if (each.direction === this.#ours) {
-          if (this.#options.timing) await pause((each.time + start) / 1000 - performance.now());
-          if (stopped.aborted) return;
+        if (each.direction === this.#ownDirection) {
+          if (this.#options.timing) await sleep((each.time + start) / 1000 - performance.now());
+          if (stopSignal.aborted) return;
           await this.#send(socket, number, each);
         } else if (!(await this.#expect(inbox, number, each))) return;
       }
     } finally {
-      stopped.removeEventListener('abort', close);
+      offStop(close);
       socket.close();
     }
   }
 
-  async #peer(): Promise<SeqpacketSocket | undefined> {
-    try {
-      if (this.#acceptor !== undefined) return await this.#acceptor.accept();
-      return await connect(parseAddress(this.#address), { emptyMessages: 'deliver', signal: stopped });
-    } catch (error) {
-      if (stopped.aborted) return undefined;
-      throw cannotConnect(this.#address, error);
-    }
+  #open(): Promise<SeqpacketSocket | undefined> {
+    if (this.#acceptor !== undefined) return acceptFrom(this.#acceptor);
+    return connectTo(this.#address, { emptyMessages: 'deliver' });
   }
 
-  async #send(socket: SeqpacketSocket, number: number, { data, descriptors }: Recorded): Promise<void> {
+  async #send(socket: SeqpacketSocket, number: number, { data, descriptors }: RecordedEvent): Promise<void> {
     if (data === undefined) {
       this.#show('->', number, 'end of file');
       if (socket.isOpen) socket.shutdown('send');
       return;
     }
     this.#show('->', number, `${data.length} bytes`, data);
-    for (const descriptor of descriptors) tell(`#${number} sent without its ${descriptor}`);
+    for (const descriptor of descriptors) printRemark(`#${number} sent without ${descriptor}`);
     try {
-      await sendWhole(socket, data, []);
+      await sendMessage(socket, data, []);
       this.#sent++;
     } catch (error) {
       throw new Failure(`#${number}: a message was not sent: ${reasonOf(error)}`);
     }
   }
 
-  /** Waits for what was recorded; whether the connection goes on. */
-  async #expect(inbox: Inbox, number: number, { data }: Recorded): Promise<boolean> {
-    const message = await this.#receive(inbox, data === undefined ? 'the end' : 'an answer', number);
-    if (stopped.aborted) return false;
+  /** Receives what was recorded next. Returns whether the connection continues. */
+  async #expect(inbox: Inbox, number: number, { data }: RecordedEvent): Promise<boolean> {
+    const message = await this.#receive(
+      inbox,
+      data === undefined ? 'the recorded end of file' : 'a recorded message',
+      number,
+    );
+    if (stopSignal.aborted) return false;
     if (message === undefined) {
       if (data === undefined) this.#show('<-', number, 'end of file');
-      else this.#differ(number, `end of file instead of ${data.length} bytes`, data);
+      else this.#reportDifference(number, `end of file instead of ${data.length} bytes`, data);
       return data === undefined;
     }
     for (const fd of message.fds) fd.close();
     this.#received++;
     if (data === undefined) {
-      this.#differ(
+      this.#reportDifference(
         number,
         `${message.data.length} bytes instead of the end of file`,
         undefined,
@@ -165,32 +158,31 @@ class Player {
       this.#same++;
       this.#show('<-', number, `${message.data.length} bytes`, message.data);
     } else {
-      this.#differ(number, `${message.data.length} bytes that differ`, data, message.data);
+      this.#reportDifference(number, `${message.data.length} bytes that differ`, data, message.data);
     }
     return true;
   }
 
-  /** Undefined at the end of file. */
-  async #receive(inbox: Inbox, what: string, number: number): Promise<Message | undefined> {
-    const { timeout } = this.#options;
-    const controller = new AbortController();
-    const timer = setTimeout(() => controller.abort(), timeout * 1000);
+  /** Undefined at the end of file, and if the process is to stop. */
+  async #receive(inbox: Inbox, expected: string, number: number): Promise<Message | undefined> {
+    const timeout = new IdleTimeout(this.#options.timeout);
     try {
-      const message = await inbox.next(controller.signal);
+      const message = await inbox.next(timeout.signal);
       if (message !== undefined && !this.#options.quiet) {
-        for (const [index, what] of describeAll(message.fds).entries()) {
-          tell(`#${number} received descriptor ${index}: ${inWords(what)}`);
+        for (const [index, description] of describeDescriptors(message.fds).entries()) {
+          printRemark(`#${number} received descriptor ${index}: ${formatDescription(description)}`);
         }
       }
       return message;
     } catch (error) {
-      if (!controller.signal.aborted) throw error;
+      if (stopSignal.aborted) return undefined;
+      if (!timeout.hasExpired) throw error;
       throw new Failure(
-        `#${number}: ${what} that was recorded did not come within ${timeout} s`,
+        `#${number}: ${expected} was not received within ${this.#options.timeout} s`,
         EXIT.timeout,
       );
     } finally {
-      clearTimeout(timer);
+      timeout.end();
     }
   }
 
@@ -200,19 +192,19 @@ class Player {
     if (data !== undefined) stdout.write(hexDump(data, this.#options.bytes));
   }
 
-  #differ(number: number, text: string, recorded: Buffer | undefined, received?: Buffer): void {
+  #reportDifference(number: number, text: string, recorded: Buffer | undefined, received?: Buffer): void {
     this.differences++;
     const { bytes } = this.#options;
-    stdout.write(`${paint('red', `#${number} <- ${printable(text)}`)}\n`);
+    stdout.write(`${paint('red', `#${number} <- ${text}`)}\n`);
     if (recorded !== undefined) stdout.write(`  recorded:\n${hexDump(recorded, bytes)}`);
     if (received !== undefined) stdout.write(`  received:\n${hexDump(received, bytes)}`);
   }
 }
 
-/** What has come and is not looked at yet: it is received meanwhile, or two might wait for each other to receive. */
+/** Received messages. Receiving goes on while this side sends, so that two full queues cannot block each other. */
 class Inbox {
   readonly #messages: Message[] = [];
-  #isOver = false;
+  #hasEnded = false;
   #error: unknown;
   #wake = () => {};
 
@@ -222,7 +214,7 @@ class Inbox {
 
   /** Undefined at the end of file. */
   async next(signal: AbortSignal): Promise<Message | undefined> {
-    while (this.#messages.length === 0 && !this.#isOver) {
+    while (this.#messages.length === 0 && !this.#hasEnded) {
       signal.throwIfAborted();
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
@@ -235,14 +227,14 @@ class Inbox {
 
   async #receive(socket: SeqpacketSocket): Promise<void> {
     try {
-      for await (const message of socket.messages(ALL_FDS)) {
+      for await (const message of socket.messages({ maxFds: MAX_FDS })) {
         this.#messages.push(message);
         this.#wake();
       }
     } catch (error) {
       if (!['ECONNRESET', 'ECANCELED'].includes(codeOf(error) ?? '')) this.#error = error;
     }
-    this.#isOver = true;
+    this.#hasEnded = true;
     this.#wake();
   }
 }

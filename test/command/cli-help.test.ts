@@ -85,8 +85,8 @@ describe('what goes wrong', TIMEOUT, () => {
     writeFileSync(file, '');
     for (const [args, reason] of [
       [['connect', '/nonexistent'], /cannot connect to \/nonexistent: no such socket: check the address/],
-      [['connect', file], /nobody listens there: start the service/],
-      [['listen', file], /somebody listens there, or a file is in the way/],
+      [['connect', file], /no process listens there: start the service/],
+      [['listen', file], /the address is in use, or another file exists there/],
       [['listen', '/nonexistent/x'], /the directory does not exist/],
     ] as const) {
       const { code, stderr } = await run(t, args);

@@ -49,7 +49,7 @@ describe('connect', TIMEOUT, () => {
   it('goes on sending to a peer that has only half-closed', async (t) => {
     const { cli, socket } = await connecting(t, '--verbose');
     socket.shutdown('send');
-    await cli.tells('the peer sends no more');
+    await cli.tells('end of file');
     cli.process.stdin.end('still\nheard\n');
     assert.deepEqual(await texts(socket), ['still', 'heard']);
     assert.equal((await cli.ended).code, 0);
@@ -151,7 +151,7 @@ describe('connect', TIMEOUT, () => {
     for (const [option, line, reason] of [
       ['--hex', '0g', /line 2 of the input: not pairs of hex digits/],
       ['--base64', 'a', /line 2 of the input: not base64/],
-      ['--json', '{"text": "?"}', /line 2 of the input: "text" is unknown; a message has data/],
+      ['--json', '{"text": "?"}', /line 2 of the input: "text" is unknown; the keys of a message are data/],
       ['--json', '{', /line 2 of the input: not JSON/],
     ] as const) {
       const { cli, socket } = await connecting(t, option);
@@ -170,7 +170,7 @@ describe('connect', TIMEOUT, () => {
     cli.process.stdin.end('lost\n');
     await cli.tells('').then(() => socket.shutdown('send'));
     const { code, stderr } = await cli.ended;
-    assert.match(stderr, /line 1 of the input was not sent: the peer takes no more messages/);
+    assert.match(stderr, /line 1 of the input was not sent: the peer has closed the connection/);
     assert.equal(code, 1);
   });
 
@@ -180,7 +180,7 @@ describe('connect', TIMEOUT, () => {
     while (socket.ioControl('bytesReadable') === 0) await new Promise(setImmediate);
     socket.close();
     const { code, stderr } = await cli.ended;
-    assert.match(stderr, /closed without reading all/);
+    assert.match(stderr, /closed without receiving all/);
     assert.equal(code, 1);
   });
 
@@ -313,6 +313,6 @@ describe('listen', TIMEOUT, () => {
   it('gives up when nobody comes', async (t) => {
     const { code, stderr } = await run(t, ['listen', scratchPath(), '--timeout', '0.2']);
     assert.equal(code, 124);
-    assert.match(stderr, /^seqpacket: timeout: no client came for 0.2 s/);
+    assert.match(stderr, /^seqpacket: timeout: no client connected for 0.2 s/);
   });
 });

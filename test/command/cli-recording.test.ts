@@ -154,7 +154,7 @@ describe('a recording', TIMEOUT, () => {
     assert.equal(code, 1);
     assert.match(stdout, /#1 <- 3 bytes that differ\n {2}recorded:\n.*HELLO\n {2}received:\n.*bye\n/);
     assert.match(stdout, /^3 sent, 2 of 3 received as recorded, 1 difference$/m);
-    assert.match(stderr, /#1 sent without its descriptor 0: character device \/dev\/null/);
+    assert.match(stderr, /#1 sent without descriptor 0: character device \/dev\/null/);
     const any = await run(t, ['replay', '--any-answer', '--connection', '1', file, other]);
     assert.equal(any.code, 0);
   });
@@ -223,7 +223,7 @@ describe('a recording', TIMEOUT, () => {
     closing(t, listen(path));
     const { code, stderr } = await run(t, ['replay', '--timeout', '0.2', file, path]);
     assert.equal(code, 124);
-    assert.match(stderr, /^seqpacket: #1: an answer that was recorded did not come within 0.2 s$/m);
+    assert.match(stderr, /^seqpacket: #1: a recorded message was not received within 0.2 s$/m);
   });
 
   it('has to be one', async (t) => {
@@ -247,7 +247,7 @@ describe('a recording', TIMEOUT, () => {
       const { code, stderr } = await run(t, ['replay', garbage, path]);
       assert.equal(code, 1);
       assert.match(stderr.trim().split('\n').at(-1)!, reason);
-      assert.match(stderr, /is no recording of "seqpacket trace --write"/);
+      assert.match(stderr, /is not a recording of "seqpacket trace --write"/);
     }
     const { stderr } = await run(t, ['replay', '/nonexistent', path]);
     assert.match(stderr, /^seqpacket: cannot open \/nonexistent: ENOENT/);
@@ -261,7 +261,7 @@ describe('a recording', TIMEOUT, () => {
     for (const text of ['one', 'two']) {
       await client.send(Buffer.from(text));
       assert.equal(String((await client.receiveMessage()).data), text.toUpperCase());
-      await trace.tells('recording to /dev/full has ended, forwarding goes on: ENOSPC');
+      await trace.tells('recording to /dev/full has stopped, forwarding continues: ENOSPC');
     }
     assert.equal((await trace.interrupted()).code, 1);
   });

@@ -113,6 +113,6 @@ describe('on a terminal', OPTIONS, () => {
   it('a recording is not written to it', async (t) => {
     const terminal = new Terminal(t, ['trace', '--write', '-', scratchPath(), '/nonexistent']);
     assert.equal(await terminal.ended(), 2);
-    assert.match(terminal.shown, /a recording is not for a terminal/);
+    assert.match(terminal.shown, /a recording cannot be written to a terminal/);
   });
 });

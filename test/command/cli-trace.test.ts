@@ -195,8 +195,8 @@ describe('trace', TIMEOUT, () => {
   it('does not stand between an address and itself', async (t) => {
     const { code, stderr } = await run(t, ['trace', '@same', '@same']);
     assert.equal(code, 2);
-    assert.match(stderr, /trace needs two addresses/);
+    assert.match(stderr, /trace needs two different addresses/);
     const other = await run(t, ['trace', './x', 'x']);
-    assert.match(other.stderr, /trace needs two addresses/);
+    assert.match(other.stderr, /trace needs two different addresses/);
   });
 });

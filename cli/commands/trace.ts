@@ -1,0 +1,42 @@
+/** The definition of `seqpacket trace`. */
+import type { DocumentedCommand, ReportResult } from '../command-line/command.js';
+import { byteCount, fileMode } from '../command-line/option-values.js';
+import { runTrace, type TraceOptions } from '../trace/trace.js';
+
+export function addTrace(program: DocumentedCommand, report: ReportResult): void {
+  program
+    .command('trace')
+    .summary('show and record the traffic of a service')
+    .description(
+      `Show the traffic of a service: accept its clients at another address, print every message, and forward it.
+
+Connects to the service for each client. Messages are forwarded whole, with their descriptors; so are empty messages, ends of file and resets. A slow receiver makes the sender wait. "->" is the direction to the service, "<-" to the client. The service sees the process id and user of trace instead of the client's. Runs until it is interrupted.`,
+    )
+    .argument('<listen>', 'the address for the clients')
+    .argument('<connect>', 'the address of the service')
+    .option('-b, --bytes <count>', 'how many bytes of each message to show, or "all"', byteCount, 256)
+    .option('-j, --json', 'print lines of JSON')
+    .option('-q, --quiet', 'print nothing')
+    .option(
+      '-w, --write <file>',
+      'record to a file in the pcapng format, which Wireshark opens; - for standard output',
+    )
+    .option('--once', 'exit after the first client')
+    .option('--mode <octal>', 'the permissions of the socket file, for example 660', fileMode)
+    .addExamples(
+      `
+  Show the traffic of a client that can be given another address
+    seqpacket trace /tmp/between.socket /run/service.socket
+  Show the traffic of a running service, without restarting it
+    mv /run/service.socket /run/service.real
+    seqpacket trace /run/service.socket /run/service.real; mv /run/service.real /run/service.socket
+  Record, and open the recording in Wireshark
+    seqpacket trace --quiet --write talk.pcapng @between @service
+    wireshark talk.pcapng
+  Show the traffic in Wireshark while it is recorded
+    seqpacket trace --write - @between @service | wireshark -k -i -`,
+    )
+    .action(async (listen: string, connect: string, options: TraceOptions) => {
+      report(await runTrace(listen, connect, options), true);
+    });
+}
