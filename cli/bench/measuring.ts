@@ -19,7 +19,7 @@ const PROGRESS_MS = 200;
 /** Without an answer for so long, the peer is not an echo service. */
 const IDLE_SECONDS = 5;
 
-/** Pending operations reject with ECANCELED when it expires. */
+/** Cancels pending operations (ECANCELED) when it expires, and when it is ended. */
 function startTimeout(socket: SeqpacketSocket): IdleTimeout {
   const timeout = new IdleTimeout(IDLE_SECONDS);
   timeout.signal.addEventListener('abort', () => socket.cancel(), { once: true });
@@ -112,7 +112,6 @@ export async function measureThroughput(
     await Promise.all([sending, receiving]);
   } finally {
     timeout.end();
-    socket.cancel();
     await Promise.allSettled([sending, receiving]);
   }
   const seconds = (end - start) / 1000;

@@ -54,10 +54,10 @@ export class Display {
     this.#event('error', connection, reason, { reason }, true);
   }
 
-  #event(event: string, connection: number, text: string, details: object = {}, isAlways = false): void {
+  #event(event: string, connection: number, text: string, details: object = {}, isAlwaysShown = false): void {
     if (this.framing.coding === 'json') {
       stdout.write(formatEvent(event, { time: now(), connection }, details));
-    } else if (this.isVerbose || isAlways) {
+    } else if (this.isVerbose || isAlwaysShown) {
       printRemark(this.isNumbered ? `#${connection} ${text}` : text);
     }
   }

@@ -13,7 +13,10 @@ import { Display } from './display.js';
 
 export const EXEC_AS = ['lines', 'fd', 'stdio'] as const;
 
-/** How the command gets the connection: messages as lines on its standard input and output, as descriptor 3, or as standard input and output. */
+/**
+ * How the command gets the connection: messages as lines of its standard input and output, the socket as descriptor 3, or
+ * the socket as standard input and output.
+ */
 export type ExecAs = (typeof EXEC_AS)[number];
 
 export interface ExecOptions {
@@ -22,7 +25,7 @@ export interface ExecOptions {
   keep?: boolean | undefined;
   /** Whether empty lines of the command's output are empty messages. */
   sendEmpty?: boolean | undefined;
-  /** Seconds without a message after which the command is ended. */
+  /** Seconds without a message after which the commands are ended. */
   timeout?: number | undefined;
   verbose?: boolean | undefined;
 }
