@@ -37,7 +37,7 @@ async function lengthsUntilEnd(socket: SeqpacketSocket): Promise<Set<number>> {
 
 for (const [name, style] of Object.entries(STYLES)) {
   test(`${name} sends whole messages or none when worker.terminate() interrupts it`, async () => {
-    for (let round = 0; round < 12; round++) {
+    for (let round = 0; round < 8; round++) {
       const [a, b] = SeqpacketSocket.pair();
       const worker = new Worker(PROGRAM(style), { eval: true, workerData: a.release().detach() });
       const lengths = lengthsUntilEnd(b);
@@ -77,7 +77,7 @@ test('process.exit() of the main thread does not cut what a worker sends', {
     const worker = new Worker(${JSON.stringify(PROGRAM(STYLES.sendMany))}, { eval: true, workerData: ours.release().detach() });
     worker.once('message', () => setTimeout(() => process.exit(0), 10 * Math.random()));
   `;
-  for (let round = 0; round < 6; round++) {
+  for (let round = 0; round < 4; round++) {
     const { stdout, stderr } = spawnSync(process.execPath, ['-e', program], { encoding: 'utf8' });
     assert.equal(stdout, '0\n', stderr);
   }
