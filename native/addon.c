@@ -32,7 +32,7 @@ static void delete_reference(napi_env env, napi_ref *reference) {
 
 /*
  * Runs when a worker ends or the process exits, however it came to that. Descriptors go only after
- * what watches them: epoll must not be left with a number that somebody else may get.
+ * the polls that watch them: epoll must not keep a number that may be reused.
  */
 static void on_environment_end(void *data) {
   struct instance *instance = data;
@@ -46,8 +46,8 @@ static void on_environment_end(void *data) {
 }
 
 /*
- * The same for who uses libuv, whose handles are gone only some turns of the loop later. Deno could not
- * end after this hook, which is why only those have it who need it. It runs before the other one.
+ * The same where libuv is used: its handles are gone only some turns of the loop later. Deno could not
+ * end after this hook; so it is only added where it is needed. It runs before the other one.
  */
 static void on_loop_end(napi_async_cleanup_hook_handle handle, void *data) {
   struct instance *instance = data;
@@ -69,7 +69,7 @@ void environment_is_clean(struct instance *instance) {
 }
 
 static napi_value refuse(napi_env env, const char *code, const char *message) {
-  /* Fails only while the environment is being terminated, when there is nobody to throw at. */
+  /* Fails only while the environment is being terminated, when there is no caller to throw to. */
   (void)napi_throw_error(env, code, message);
   return NULL;
 }

@@ -2,8 +2,8 @@
  * The arguments and the result of one call from JavaScript.
  *
  * Any function of Node-API may fail once another thread has begun to terminate this one. A failure is
- * noted in the call; whoever reads arguments checks `failed` before the system call, so that nothing
- * reaches the kernel that was not read whole.
+ * noted in the call. Each function checks `failed` before its system call, so that nothing reaches the
+ * kernel that was not read whole.
  */
 #ifndef SEQPACKET_CALL_H
 #define SEQPACKET_CALL_H

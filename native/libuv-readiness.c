@@ -1,7 +1,7 @@
 /*
- * Readiness: one uv_poll_t per descriptor that somebody ever waited on, all reporting to one
- * JavaScript function per environment. A poll goes on watching after it has fired, until it is told
- * otherwise.
+ * Readiness: one uv_poll_t for each descriptor that was ever waited on, all reporting to one
+ * JavaScript function per environment. A poll goes on watching after it has fired, until it is
+ * stopped.
  */
 #include <errno.h>
 #include <stdalign.h>
@@ -61,7 +61,7 @@ static bool notify(struct instance *instance, int fd, int events) {
   napi_value error = NULL;
   if (napi_is_exception_pending(env, &pending) == napi_ok && pending &&
       napi_get_and_clear_last_exception(env, &error) == napi_ok)
-    /* Fails only if the thread is being terminated: then nobody is left to handle it. */
+    /* Fails only if the thread is being terminated, when no handler is left. */
     (void)napi_fatal_exception(env, error);
   return true;
 }

@@ -2,7 +2,7 @@
  * The few functions of libuv that the addon calls. Node.js exports them from its own executable and
  * keeps their ABI within libuv 1.x. Declared here because a Node.js installation may come without
  * uv.h; libuv-abi.c compares this file with the real one where there is one. Weak, because the addon
- * has to load where nobody has them: other runtimes use thread-readiness.c.
+ * has to load where they do not exist: other runtimes use thread-readiness.c.
  */
 #ifndef SEQPACKET_LIBUV_H
 #define SEQPACKET_LIBUV_H

@@ -3,7 +3,7 @@
  * descriptors, and reports to the JavaScript function of libuv-readiness.c through one threadsafe function.
  *
  * A descriptor is armed for one report, and armed again when JavaScript has dealt with that one: the
- * thread never turns in circles over what nobody has fetched yet. The thread shares no memory with
+ * thread never spins over a message that was not received yet. The thread shares no memory with
  * JavaScript; what it reports is one number, the token: which descriptor, which poll of that
  * descriptor, and what happened.
  */

@@ -1,4 +1,4 @@
-// Builds the C layer from source, for who does not want the prebuilt one: a C compiler is all it needs.
+// Builds the C layer from source, in place of the prebuilt one. It needs a C compiler.
 //
 //   node node_modules/seqpacket/scripts/build-native.mjs
 //

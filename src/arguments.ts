@@ -117,7 +117,7 @@ function changesLength(memory: ArrayBufferLike & { resizable?: boolean; growable
   return (memory.resizable ?? memory.growable) === true;
 }
 
-/** A view has the length 0 then, as an empty one has: only some of its methods tell the two apart. */
+/** A view has the length 0 then, as an empty one has: only some of its methods distinguish the two. */
 function lostItsMemory(view: ArrayBufferView): boolean {
   try {
     if (types.isDataView(view)) return view.byteLength < 0;
@@ -208,7 +208,7 @@ export function checkSignal(options: SignalOption | undefined): AbortSignal | un
   return signal;
 }
 
-/** As Node.js tells one; also an AbortSignal of another realm is one. */
+/** The same duck-typing that Node.js uses for AbortSignal; it includes those of other realms. */
 function isAbortSignal(value: unknown): value is AbortSignal {
   if (typeof value !== 'object' || value === null || !('aborted' in value)) return false;
   return typeof (value as AbortSignal).addEventListener === 'function';

@@ -1,5 +1,5 @@
 /**
- * Channels of `node:diagnostics_channel`. They cost nothing while nobody listens.
+ * Channels of `node:diagnostics_channel`. They cost nothing without subscribers.
  *
  * - `seqpacket:connect` `{ socket }`: a socket was connected
  * - `seqpacket:accept` `{ acceptor, socket }`: a connection was accepted
@@ -17,7 +17,7 @@ export const onRefuse = channel('seqpacket:refuse');
 export const onClose = channel('seqpacket:close');
 export const onError = channel('seqpacket:error');
 
-/** Tells of success, once the operation has settled: a subscriber may close what it is told of. */
+/** Publishes success, once the operation has settled: a subscriber may close what it is informed of. */
 export function publishLater(on: Channel, message: object): void {
   if (on.hasSubscribers) queueMicrotask(() => on.publish(message));
 }

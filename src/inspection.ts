@@ -16,7 +16,7 @@ export function inspected(
       const value = get();
       if (value !== undefined) shown[key] = value;
     } catch {
-      // There is no peer any more, somebody else has closed the number, or the like.
+      // There is no peer any more, the number was closed elsewhere, or the like.
     }
   }
   return `${name} ${inspect(shown, options)}`;

@@ -43,7 +43,7 @@ export class Acceptance<Socket> implements Attempt<Socket> {
     const { localPath } = acceptor;
     // Another owner of the open socket may have made it blocking: accept4(2) would stop the event loop.
     setNonBlocking(acceptor.fd, true);
-    // Those who are refused are many only in an attack, which must not keep the event loop.
+    // Many refusals in a row are an attack, which must not block the event loop.
     for (let refused = 0; refused < MOST_REFUSED_AT_ONCE; refused++) {
       let fd: number;
       do fd = os.accept4(acceptor.fd, SOCKET_FLAGS);

@@ -1,10 +1,10 @@
-/** Whom a server admits, by the kernel's word for who they are. */
+/** Which peers a server admits, by their credentials from the kernel. */
 import { readFileSync } from 'node:fs';
 import { checkEach, checkInteger, checkOptions } from '../arguments';
 import { invalidType, invalidValue } from '../errors';
 import { peerCredentials, peerGroups } from '../system/peer-credentials';
 
-/** Who has one of these user or group numbers, as effective or supplementary group, is admitted. */
+/** The users and groups to admit. A peer needs one of the users, or one of the groups, supplementary ones included. */
 export interface AllowedPeers {
   uids?: readonly number[] | undefined;
   gids?: readonly number[] | undefined;
@@ -24,7 +24,7 @@ export function checkAllowedPeers(allow: AllowedPeers, name: string): AllowedPee
   return { uids: checkIds(uids, `${name}.uids`, 'uid'), gids: checkIds(gids, `${name}.gids`, 'gid') };
 }
 
-/** Also of another realm. A Set or the like would admit nobody, as `{}` does. */
+/** Plain objects of other realms, too. A Set or the like would admit no peer, as `{}` does. */
 function isPlain(value: object): boolean {
   const prototype = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
@@ -70,7 +70,7 @@ function readIfAny(path: string): string | undefined {
   }
 }
 
-/** @throws what failed when the kernel was asked who the peer is */
+/** @throws the error of the system call, if the kernel does not report the credentials */
 export function isAllowed(fd: number, { uids = [], gids = [] }: AllowedPeers): boolean {
   const { uid, gid } = peerCredentials(fd);
   if (uids.includes(uid) || gids.includes(gid)) return true;

@@ -48,8 +48,8 @@ export function parseAddress(path: SocketPath, name = 'path'): Address {
 }
 
 /**
- * Tells the name that leads there later: a relative path becomes an absolute one once the working directory has
- * changed. Not before: a process that has given up its rights need not be able to get to where it is.
+ * Returns a function for the name that leads there later: a relative path becomes an absolute one once the working
+ * directory has changed. Not before: a process that has dropped its rights may not be able to reach its own directory.
  */
 export function resolveLater(address: Address): () => Address {
   const { bytes, isAbstract } = address;
@@ -98,7 +98,7 @@ function encode(name: Uint8Array, terminated: boolean): Uint8Array {
   return sockaddr;
 }
 
-/** A sockaddr of the family AF_UNSPEC, which connect(2) takes for "nobody". */
+/** A sockaddr of the family AF_UNSPEC, which dissolves an association in connect(2). */
 export const UNSPECIFIED_ADDRESS: Uint8Array = new Uint8Array(FAMILY_BYTES + UNIX_PATH_MAX);
 
 /** Room for what getsockname(2) and getpeername(2) write. */
@@ -204,7 +204,7 @@ export function sibling(path: Buffer, name: string): Buffer {
   return Buffer.concat([directoryOf(path), Buffer.from(name)]);
 }
 
-/** A name that nobody else has, and that says where it comes from. */
+/** A unique name that shows its origin. */
 export function hiddenName(): string {
   return `.seqpacket-${randomBytes(9).toString('hex')}`;
 }

@@ -81,7 +81,7 @@ function removeDead(path: Buffer, file: number, found: BigIntStats, depth: numbe
       removeFile(path, found);
       return true;
     } finally {
-      // While the claim is bound still: nobody else removes it.
+      // While the claim is still bound: no other process removes it.
       unlinkIfThere(claimPath);
     }
   } catch (error) {

@@ -66,7 +66,7 @@ export class FileDescriptor implements Disposable {
   }
 
   /**
-   * Takes ownership of a number: nobody else may close it from here on.
+   * Takes ownership of a number: no other code may close it from here on.
    *
    * In a worker, Node.js closes what `node:fs` has opened there when the worker ends. That holds for a number from
    * `fs.openSync` also after it was adopted; `close()` takes it off that list.
@@ -81,7 +81,7 @@ export class FileDescriptor implements Disposable {
   }
 
   /**
-   * Makes a duplicate (close-on-exec) of somebody else's descriptor, which stays theirs.
+   * Makes a duplicate (close-on-exec) of a descriptor, which keeps its owner.
    *
    * @throws `EBADF`, `EMFILE`: dup(2)
    */
@@ -142,7 +142,7 @@ export class FileDescriptor implements Disposable {
   }
 
   /**
-   * Gives the number up to the caller, who must close it; -1 if there is none any more.
+   * Returns the number and releases ownership; -1 if closed or detached.
    *
    * A number that `node:fs` has opened in a worker is closed with that worker, unless `fs.close` has closed it there.
    * For another thread detach a duplicate: `descriptor.dup().detach()`.

@@ -5,7 +5,7 @@ import { os } from '../system/os';
 export class OwnedDescriptor {
   #fd: number;
 
-  /** @param fd an open descriptor that nobody else will close */
+  /** @param fd an open descriptor without another owner */
   constructor(fd: number) {
     this.#fd = fd;
     os.own(fd);
@@ -50,7 +50,7 @@ const owners = new FinalizationRegistry<OwnedDescriptor>((descriptor) => {
   try {
     descriptor.close();
   } catch (error) {
-    // Somebody else closed the number. There is nobody to throw at here.
+    // The number was closed elsewhere. There is no caller to throw to.
     outcome = `: ${(error as Error).message}`;
   }
   process.emitWarning(

@@ -26,7 +26,7 @@ const MESSAGE_HEADER_BYTES = 16;
 /** What came with a message besides its data. The descriptors are the receiver's to close. */
 export interface AncillaryData {
   readonly fds: readonly number[];
-  /** Who sent it; only with SO_PASSCRED. */
+  /** The credentials of the sender; only with SO_PASSCRED. */
   readonly credentials: Credentials | undefined;
   /** Whether the kernel had to drop some of it (MSG_CTRUNC). */
   readonly truncated: boolean;
@@ -103,7 +103,7 @@ export function takeAncillaryData(): AncillaryData {
       const [pid, uid, gid] = incoming.subarray(data, data + 3) as unknown as [number, number, number];
       credentials = { pid, uid: uid >>> 0, gid: gid >>> 0 };
     } else if (level === SOL_SOCKET && type === SCM_PIDFD) {
-      // Only comes if another owner of the socket set SO_PASSPIDFD; nobody here asked for it.
+      // Present only if another owner of the socket set SO_PASSPIDFD; the library does not request it.
       const pidfd = incoming[data] as number;
       if (pidfd >= 0) os.close(pidfd);
     }

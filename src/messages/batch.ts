@@ -88,7 +88,7 @@ function takeData(count: number, total: number): Buffer[] {
   return messages;
 }
 
-/** Memory of its own for each message: whoever keeps one does not keep all, and it is cheaper to have again. */
+/** Memory of its own for each message: keeping one does not keep all, and it is cheaper to reuse. */
 function takeLongData(count: number): Buffer[] {
   const messages: Buffer[] = [];
   for (let index = 0; index < count; index++) {

@@ -24,12 +24,12 @@ export abstract class Connection implements Counters {
   abstract get name(): string | Buffer;
 
   /**
-   * The peer closed with unread data. The kernel says so once (ECONNRESET), to whoever calls next and ahead
+   * The peer closed with unread data. The kernel reports this once (ECONNRESET), to the next call and ahead
    * of the messages that the peer had sent; noted here, it is reported behind them.
    */
   recordReset(): void {
     this.#wasReset = true;
-    // The end of file must be told from empty messages that may come before it.
+    // The end of file must be distinguished from empty messages that may come before it.
     this.enableMarks();
   }
 
@@ -52,7 +52,7 @@ export abstract class Connection implements Counters {
   }
 
   /**
-   * Makes empty messages tell themselves from the end of file: with time stamps every message carries
+   * Makes empty messages differ from the end of file: with time stamps every message carries
    * ancillary data, also an empty one, and also one that was queued before; the end of file does not.
    */
   enableMarks(): void {

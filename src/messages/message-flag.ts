@@ -8,7 +8,7 @@ export const MessageFlag = Object.freeze({
   dontWait: MSG_DONTWAIT,
   /**
    * Receive: return the length of the whole message, even if the buffer is shorter, and let the rest
-   * of it go. Together with `peek` this tells the length of the next message.
+   * of it go. Together with `peek` this returns the length of the next message.
    */
   truncate: MSG_TRUNC,
 } as const);

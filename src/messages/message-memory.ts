@@ -2,9 +2,9 @@
 import { markAsUntransferable } from 'node:worker_threads';
 
 const SLAB_BYTES = 65_536;
-/** Longer messages get memory of their own, so that nobody keeps much of it alive with a short one. */
+/** Longer messages get memory of their own, so that a short one does not keep much of it alive. */
 const LONGEST_IN_SLAB = 16_384;
-/** Nobody is offered more than this before there is a message. */
+/** No more than this is offered before there is a message. */
 const LARGEST_OFFER = 1 << 20;
 const PAGE_BYTES = 4096;
 
@@ -19,7 +19,7 @@ export function reserveMemory(expected: number): Buffer {
   if (expected > LONGEST_IN_SLAB) return spareMemory(Math.min(expected, LARGEST_OFFER));
   if (slab.length - used < expected) {
     slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
-    // As Node's own pool: whoever transfers one message must not take the others with it.
+    // Like the pool of Node.js: transferring one message must not take the others with it.
     markAsUntransferable(slab.buffer);
     used = 0;
   }

@@ -93,15 +93,15 @@ export class ReceiveWithFds extends ReceivingIntoParts<ReceivedWithFds> {
 /** A whole message, however long, with what came with it. */
 export interface Message {
   /**
-   * The bytes, which nobody else writes to. Short messages share an `ArrayBuffer`, which cannot be transferred, as
-   * those of Node's own pool: `postMessage` and byte streams that are to take it over need a copy.
+   * The bytes, in memory that the library does not write to again. Short messages share an `ArrayBuffer`, which cannot
+   * be transferred, like those of Node's own pool: make a copy for a transfer with `postMessage`, or for a byte stream.
    */
   data: Buffer;
   /** The caller's to close. */
   fds: FileDescriptor[];
   /** Whether there were more descriptors than asked for or than this process could open. */
   controlTruncated: boolean;
-  /** Who sent it, by the kernel, if the socket has `passCredentials`. */
+  /** The credentials of the sender, verified by the kernel, if the socket has `passCredentials`. */
   credentials?: Credentials;
 }
 

@@ -88,7 +88,7 @@ export class Receiver {
   }
 
   /**
-   * Receives one message, however long, into memory that nobody else writes to.
+   * Receives one message, however long, into memory that is not written to again.
    *
    * @param controlRoom for what comes beside it: see ancillary-data.ts
    */

@@ -20,7 +20,7 @@ import { encodeDescriptors } from './ancillary-data';
 import { MAX_BATCH } from './batch';
 import type { Connection } from './connection';
 
-/** MSG_EOR marks where the message ends, which other systems than Linux need to be told. */
+/** MSG_EOR marks the end of the message, which systems other than Linux need. */
 const SENDING_FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR;
 
 /** Sends one message. */

@@ -66,7 +66,7 @@ export interface Refusal {
   acceptor: SeqpacketAcceptor;
   /** The option of `listen` by which it was refused. */
   reason: RefusalReason;
-  /** Who it was (SO_PEERCRED in unix(7)). */
+  /** The credentials of the peer (SO_PEERCRED in unix(7)). */
   credentials: Credentials;
 }
 
@@ -206,7 +206,7 @@ export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<Seqpack
     }
   }
 
-  /** As for every endpoint. A socket file stays: it belongs to whoever goes on listening. */
+  /** As for every endpoint. A socket file stays, for the new owner of the descriptor. */
   override release(): FileDescriptor {
     const descriptor = super.release();
     this.#file = undefined;

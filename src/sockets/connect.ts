@@ -4,7 +4,7 @@ import { type EmptyMessages, emptyMessagesOption } from '../messages/empty-messa
 import { SeqpacketSocket } from './socket';
 
 export interface PairOptions {
-  /** What an empty message is: `'eof'`, the default, or `'deliver'`. */
+  /** How to report zero-length messages: `'eof'` (default) or `'deliver'`. */
   emptyMessages?: EmptyMessages | undefined;
 }
 
@@ -13,7 +13,7 @@ export interface ConnectOptions extends SignalOption, PairOptions {}
 /**
  * Connects to a listening socket. While its backlog is full, this waits; if it fails, nothing stays open.
  *
- * @throws (rejects) `ECONNREFUSED` if nobody listens, `ENOENT`, `EACCES`, `EMFILE`, …
+ * @throws (rejects) `ECONNREFUSED` if no process listens, `ENOENT`, `EACCES`, `EMFILE`, …
  */
 export function connect(path: SocketPath, options?: ConnectOptions): Promise<SeqpacketSocket> {
   const mode = emptyMessagesOption(checkOptions(options).emptyMessages);

@@ -152,7 +152,7 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Starts a life with a descriptor that nobody else owns.
+   * Opens this endpoint with a descriptor, and takes ownership of it.
    *
    * @internal
    */

@@ -16,9 +16,9 @@ export interface ListenOptions {
   /** What an empty message is on the sockets that are accepted; `'eof'` by default. */
   emptyMessages?: EmptyMessages | undefined;
   /**
-   * Whom to admit: a peer with one of the `uids`, or with one of the `gids` as its group or a supplementary
+   * Which peers to admit: those with one of the `uids`, or with one of the `gids` as its group or a supplementary
    * group, by the kernel's word. Others are closed before the application sees them. Everybody by default;
-   * `{}` admits nobody. In a user namespace the number that stands for all unmapped ids (65534) is refused.
+   * `{}` admits none. In a user namespace the number that stands for all unmapped ids (65534) is refused.
    */
   allow?: AllowedPeers | undefined;
   /**

@@ -1,4 +1,4 @@
-/** Iterating over messages: one receive for each step, so that whoever breaks out has lost nothing. */
+/** Iterating over messages: one receive for each step, so that leaving the loop loses nothing. */
 import { notOpen, type SeqpacketError } from '../errors';
 import type { Receiver } from '../messages/receiver';
 import { type Attempt, type OperationQueue, UNFINISHED, WOULD_BLOCK } from '../waiting/operation-queue';

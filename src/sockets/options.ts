@@ -19,15 +19,15 @@ import type { Session } from './session';
 export interface SettableSocketOptions {
   /** Kernel debugging (SO_DEBUG in socket(7)); setting it needs CAP_NET_ADMIN. */
   debug: boolean;
-  /** Bytes (SO_SNDBUF). The kernel doubles what is set, and `getOption` tells the doubled value. */
+  /** Bytes (SO_SNDBUF). The kernel doubles what is set, and `getOption` returns the doubled value. */
   sendBufferSize: number;
   /** Bytes (SO_RCVBUF), doubled likewise. For AF_UNIX the sender's buffer is what counts. */
   receiveBufferSize: number;
-  /** What an empty message is: `'eof'` (the default) or `'deliver'`. */
+  /** How to report zero-length messages: `'eof'` (default) or `'deliver'`. */
   emptyMessages: EmptyMessages;
   /**
    * Whether each `Message` carries its sender's credentials (SO_PASSCRED). Linux then gives the socket an
-   * abstract name when it next sends. Messages that were sent before may carry nobody's.
+   * abstract name when it next sends. Messages that were sent before may carry credentials of no process.
    */
   passCredentials: boolean;
   /**
@@ -45,12 +45,12 @@ export interface SocketOptions extends SettableSocketOptions {
   remoteSecurityLabel: string;
   /**
    * A pidfd of the peer (SO_PEERPIDFD, Linux 6.5), which stays that process's even when its pid is given to
-   * another: pidfd_open(2). Yours to close.
+   * another: pidfd_open(2). The caller must close it.
    */
   remotePidFd: FileDescriptor;
 }
 
-/** One second, in microseconds: nobody means to block the event loop for longer. */
+/** One second, in microseconds. A longer time would be a mistake: it blocks the event loop. */
 const LONGEST_BUSY_POLL = 1_000_000;
 
 const EMPTY_MESSAGES: Option<Session, EmptyMessages> = {

@@ -16,7 +16,7 @@ import { SeqpacketSocket } from './socket';
  * ```
  *
  * The child has it as descriptor 3. When the child ends, `receive` comes to the end of file. `emptyMessages` is of the
- * socket here; a child that receives with recvmsg(2) alone cannot tell an empty message from the end of file.
+ * socket here; a child that receives with recvmsg(2) alone cannot distinguish an empty message from the end of file.
  *
  * @throws `EMFILE`, `ENFILE`
  */

@@ -163,7 +163,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    * Connects to a listening socket (connect(2)); opens this socket if it is not open yet, and leaves it
    * open whatever happens. While the listener's backlog is full, this waits.
    *
-   * @throws (rejects) `ECONNREFUSED` if nobody listens, `ENOENT`, `EACCES`, `EPROTOTYPE` if the name is
+   * @throws (rejects) `ECONNREFUSED` if no process listens, `ENOENT`, `EACCES`, `EPROTOTYPE` if the name is
    *   that of another type of socket, `EISCONN`, `EALREADY` while another connect is pending
    */
   connect(path: SocketPath, options?: SignalOption): Promise<void> {
@@ -294,8 +294,8 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   }
 
   /**
-   * Sends one message together with descriptors (SCM_RIGHTS in unix(7)). They stay the caller's, who
-   * may close them as soon as this has returned. Otherwise as {@link send}.
+   * Sends one message together with descriptors (SCM_RIGHTS in unix(7)). The caller keeps
+   * them, and may close them as soon as this returns. Otherwise as {@link send}.
    *
    * @param fds at most 253
    * @throws (rejects) `EBADF` for a descriptor that is closed, `ETOOMANYREFS` if too many are in flight
@@ -343,7 +343,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
 
   /**
    * Sends several messages, in order, with as few system calls as the kernel has room for (sendmmsg(2)), and
-   * returns how many: all. If it fails or is aborted, `messagesSent` of the error tells how many were sent.
+   * returns how many: all. If it fails or is aborted, `messagesSent` of the error is the number that was sent.
    */
   sendMany(messages: readonly Data[], options?: SignalOption): Promise<number> {
     if (!Array.isArray(messages)) throw invalidType('messages', 'an instance of Array', messages);
@@ -440,7 +440,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
 
   /**
    * As for every endpoint; but refuses while this object holds a message that was too long for the
-   * buffers of those who received: it would be lost. Receive it first.
+   * buffers of earlier receives: it would be lost. Receive it first.
    *
    * @throws `ERR_INVALID_STATE` then; `EBADF` if the socket is not open
    */
@@ -456,7 +456,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
     setOption<Session>(SOCKET_OPTIONS, name, () => this.#opened('setsockopt'), value);
   }
 
-  /** @throws `EBADF` if the socket is not open, `ENOTCONN` if there is no peer to tell of, `ENOPROTOOPT` */
+  /** @throws `EBADF` if the socket is not open, `ENOTCONN` if there is no peer, `ENOPROTOOPT` */
   getOption<Name extends keyof SocketOptions>(name: Name): SocketOptions[Name] {
     return getOption<Session>(SOCKET_OPTIONS, name, () => this.#opened('getsockopt')) as SocketOptions[Name];
   }

@@ -69,7 +69,7 @@ export function writableOf(socket: Sender): WritableStream<Data> {
     async write(chunk, controller) {
       // Not yet in the types of Node.js 20.
       const { signal } = controller as WritableStreamDefaultController & { readonly signal: AbortSignal };
-      // An empty message would look like the end to a peer that does not tell the two apart.
+      // A peer may take an empty message for the end of file.
       const parts = checkPartsToSend(chunk, 'chunk');
       if (byteLength(parts) === 0 && socket.getOption('emptyMessages') === 'eof') return;
       await socket.send(parts, { signal });

@@ -5,7 +5,7 @@ import { unsupported } from '../errors';
 import type { OperatingSystem } from './operating-system';
 import { type Addon, runsWithoutLibuv, withThread } from './thread-readiness';
 
-/** Processors whose Linux has the numbers that linux.ts knows, and that there are prebuilt binaries for. */
+/** Processors with the Linux ABI of linux.ts and with a prebuilt binary. */
 const PROCESSORS = ['x64', 'arm64'];
 
 const BUILD = 'node node_modules/seqpacket/scripts/build-native.mjs';

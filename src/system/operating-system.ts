@@ -86,7 +86,7 @@ export interface OperatingSystem {
    * Names the one function of this thread that learns of readiness. It gets a descriptor and the directions
    * (1 readable, 2 writable) that it is ready for, with 65536 added if the poll was stopped by an error. It
    * returns whether it knows the descriptor: if not, the poll is stopped. While it runs, and what becomes ready
-   * to run by it, `report[0]` is 1, and `report[1]` tells whether that poll keeps the event loop alive; what
+   * to run by it, `report[0]` is 1, and `report[1]` says whether that poll keeps the event loop alive; what
    * is written there is done afterwards. `report[2]` is the number of the event loop's turn, or 0.
    */
   onReady(callback: (fd: number, events: number) => boolean, report: Int32Array): number;

@@ -22,7 +22,7 @@ export function setIntegerOption(fd: number, name: number, value: number): void 
 
 const LARGEST_VARIABLE_OPTION = 1 << 20;
 
-/** An option whose length is not known: the kernel says ERANGE until the room suffices. */
+/** An option of unknown length: the kernel reports ERANGE until there is enough room. */
 export function getVariableOption(fd: number, name: number): Buffer {
   for (let room = 256; ; room *= 4) {
     const value = Buffer.alloc(room);

@@ -1,4 +1,4 @@
-/** Readiness where the event loop is not libuv's: a thread of the C layer (`thread-readiness.c`) tells of it. */
+/** Readiness where the event loop is not libuv's: a thread of the C layer (`thread-readiness.c`) reports it. */
 
 import type { OperatingSystem } from './operating-system';
 import { queueMicrotask } from './timers';

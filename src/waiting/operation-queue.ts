@@ -2,9 +2,9 @@
  * Operations that may have to wait: the heart of the library.
  *
  * An operation is tried at once. If it would block, it joins its queue and is tried again when its
- * waker (readiness.ts, or a timer for connect) says so. Whoever is first in the queue is served
- * first; nobody overtakes. An operation that is cancelled or aborted leaves the queue, and since only
- * a successful try has any effect, it has left no trace.
+ * waker (readiness.ts, or a timer for connect) says so. Operations are served in their order;
+ * none overtakes another. A cancelled or aborted operation leaves the queue. Only a successful try has any effect,
+ * so that it had none.
  *
  * When the time slice of a turn of the event loop is over (turn.ts), operations go on in the next one, so that
  * no flood on one socket starves timers and other sockets.
@@ -57,7 +57,7 @@ export type Direction = typeof READABLE | typeof WRITABLE;
 const OPERATIONS_PER_VISIT = 32;
 
 /**
- * After so many tries in a row that did not have to wait, the kernel need not tell of readiness: that costs
+ * After so many tries in a row that did not have to wait, readiness is no longer watched: that costs
  * 0.1 µs with each message, and to begin and end it about 1 µs.
  */
 const TRIES_BEFORE_UNWATCHING = 16;
@@ -236,14 +236,14 @@ export class OperationQueue {
     if (operation.attempt.doesNotWait) this.#hasNonWaiting = true;
   }
 
-  /** Takes an operation out before it was done. Whoever is first by that was not tried yet. */
+  /** Removes an operation that was not done. The one that becomes the first was not tried yet. */
   leave(operation: Operation): void {
     const wasFirst = operation === this.#first;
     this.remove(operation);
     if (wasFirst && this.#first !== undefined) this.#proceedNextTurn();
   }
 
-  /** Takes an operation out; nobody will try it again. */
+  /** Removes an operation; it will not be tried again. */
   remove(operation: Operation): void {
     const { previous, next } = operation;
     if (previous === undefined) this.#first = next;

@@ -8,7 +8,7 @@ import { noteTurn } from './turn';
 /** By number, the descriptors with queues that wait: held here, so that nothing is collected while it waits. */
 const waiting: (PolledDescriptor | undefined)[] = [];
 
-/** Descriptors whose poll was stopped when it reported while nobody waited. */
+/** Descriptors whose poll was stopped, because it reported while no queue waited. */
 const stopped = new Set<number>();
 
 /** Among the directions of a report: the poll has been stopped. */
@@ -22,7 +22,7 @@ let listening = false;
 /**
  * An owned descriptor that can be waited on. Its poll handle is made when it is first needed, and keeps the
  * event loop alive only while a queue waits. To begin and to end watching costs system calls, so it goes on
- * watching as long as there is somebody who often waits.
+ * watching as long as a queue often waits.
  */
 export class PolledDescriptor extends OwnedDescriptor implements Waker {
   #isPolled = false;
