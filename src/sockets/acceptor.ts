@@ -1,6 +1,6 @@
 import { type InspectOptions, inspect } from 'node:util';
 import { AcceptIterator } from '../accepting/accept-iterator';
-import { Acceptance, type RefusalReason } from '../accepting/acceptance';
+import { Acceptance } from '../accepting/acceptance';
 import type { AllowedPeers } from '../accepting/admission';
 import { ConnectionLimit } from '../accepting/connection-limit';
 import { type Address, bindTo } from '../addresses/address';
@@ -65,7 +65,7 @@ export const DEFAULT_BACKLOG = 511;
 export interface Refusal {
   acceptor: SeqpacketAcceptor;
   /** The option of `listen` by which it was refused. */
-  reason: RefusalReason;
+  reason: 'allow' | 'maxConnections';
   /** The credentials of the peer (SO_PEERCRED in unix(7)). */
   credentials: Credentials;
 }
