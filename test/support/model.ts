@@ -314,7 +314,10 @@ export class OperationQueue {
     for (let [first] = this.waiting; first !== undefined; [first] = this.waiting) {
       if (first.advance()) continue;
       const { outcome } = first.ticket;
-      if (outcome === undefined || !('value' in outcome) || !this.serveFirst()) return;
+      // Only sends that found the direction shut down come after the shutdown.
+      const isAfter =
+        outcome !== undefined && 'error' in outcome && outcome.error.startsWith('sendmsg EPIPE');
+      if (outcome === undefined || isAfter || !this.serveFirst()) return;
     }
   }
 
