@@ -54,6 +54,9 @@ export interface Result {
   tally: Tally;
 }
 
+/** A whole conversation of Python takes long on a busy machine: that much more than a single step of ours. */
+const PYTHON_PATIENCE = 6;
+
 export class Party {
   readonly #surroundings: Surroundings;
   readonly #random: Random;
@@ -175,7 +178,7 @@ export class Party {
           peerCloses,
           files,
         });
-        const account = await this.#within('Python', python);
+        const account = await this.#within('Python', python, PYTHON_PATIENCE);
         this.#surroundings.tally['with Python']++;
         this.finished({ connection, side: 0, account, isTerminated: false });
       } catch (error) {
@@ -286,8 +289,8 @@ export class Party {
   }
 
   /** A promise that does not settle is a fault, too. */
-  async #within<T>(name: string, promise: Promise<T>): Promise<T> {
-    const hung = setTimeout(() => this.report(`${name} hangs`), 1000 * this.setting.patience);
+  async #within<T>(name: string, promise: Promise<T>, times = 1): Promise<T> {
+    const hung = setTimeout(() => this.report(`${name} hangs`), 1000 * this.setting.patience * times);
     try {
       return await promise;
     } finally {
