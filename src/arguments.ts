@@ -1,18 +1,18 @@
-/** Checks of what callers pass in. Each throws, with Node's codes, before anything has happened. */
+/** Checks of arguments. Each check throws an error with one of Node's codes before the call has any effect. */
 import { types } from 'node:util';
 import { invalidState, invalidType, invalidValue, outOfRange } from './errors';
 import { IOV_MAX } from './system/linux';
 
-/** One buffer, or several that stand for their concatenation (scatter/gather, readv(2)). */
+/** The memory for one message: one buffer, or an array of buffers that are filled in order (readv(2)). */
 export type Buffers = ArrayBufferView | readonly ArrayBufferView[];
 
-/** A part of a message to be sent: a string stands for its bytes in UTF-8. */
+/** A part of a message to be sent. A string is sent as UTF-8. */
 export type DataPart = ArrayBufferView | ArrayBuffer | SharedArrayBuffer | string;
 
-/** A message to be sent: one part, or several that stand for their concatenation (scatter/gather, writev(2)). */
+/** A message to be sent: one part, or an array of parts that are sent as one message (writev(2)). */
 export type Data = DataPart | readonly DataPart[];
 
-/** Buffers as the operating system layer takes them: their lengths change only to 0, and not during a call. */
+/** Buffers in the form for the operating system layer. Their lengths change only to 0, and never during a call. */
 export type Parts = Uint8Array | readonly Uint8Array[];
 
 const INT32_MAX = 0x7fffffff;
@@ -21,12 +21,12 @@ const VIEW = 'an instance of Buffer, TypedArray, or DataView, or an array of the
 const DATA =
   'of type string or an instance of Buffer, TypedArray, DataView, ArrayBuffer, or SharedArrayBuffer, or an array of them';
 
-/** The parts of a message to be sent. */
+/** Returns the parts of a message to be sent. */
 export function checkPartsToSend(value: Data, name: string): Parts {
   return Array.isArray(value) ? eachPart(value, name, bytesToSend) : bytesToSend(value as DataPart, name);
 }
 
-/** The parts that a message is received into. No two of them may overlap. */
+/** Returns the parts that receive a message. No two of them may overlap. */
 export function checkPartsToFill(value: Buffers, name: string): Parts {
   if (!Array.isArray(value)) return bytesToFill(value as ArrayBufferView, name);
   const parts = eachPart(value, name, bytesToFill).map(withFixedLength);
@@ -34,7 +34,7 @@ export function checkPartsToFill(value: Buffers, name: string): Parts {
   return parts;
 }
 
-/** As {@link checkPartsToSend}, for each of an array of messages. */
+/** Applies {@link checkPartsToSend} to each message of an array. */
 export function checkMessagesToSend(values: readonly Data[], name: string): Parts[] {
   const messages: Parts[] = [];
   for (let index = 0; index < values.length; index++) {
@@ -44,7 +44,7 @@ export function checkMessagesToSend(values: readonly Data[], name: string): Part
   return messages;
 }
 
-/** What the check makes of every element, also of those that a sparse array has not, which `map` would pass over. */
+/** Applies a check to every element, including the holes of a sparse array, which `map` would skip. */
 export function checkEach<T, R>(
   values: readonly T[],
   name: string,
@@ -72,27 +72,27 @@ function bytesToFill(value: ArrayBufferView, name: string): Uint8Array {
   return bytes;
 }
 
-/** A view whose memory has grown, with the length that it had before; of length 0 if the memory has shrunk. */
+/** Restores the length of a view whose memory has grown. The result has length 0 if the memory has shrunk. */
 export function withLength(bytes: Uint8Array, length: number): Uint8Array {
   return bytes.length < length ? new Uint8Array(0) : bytes.subarray(0, length);
 }
 
 /**
- * A view that keeps its length when its memory grows; when that shrinks, the length is 0. Only for several parts, whose
- * bounds must not move: to get at the memory of a view takes as long as a tenth of a system call.
+ * Returns a view that keeps its length when its memory grows, and has length 0 when its memory shrinks. Needed only for
+ * several parts, whose bounds must not move. Reading the `buffer` of a view takes a tenth of a system call.
  */
 function withFixedLength(bytes: Uint8Array): Uint8Array {
   return changesLength(bytes.buffer) ? fixedBytes(bytes) : bytes;
 }
 
 /**
- * The bytes of a view; undefined for anything else. The brand decides: a Proxy of a view is an `instanceof` its
- * class, but has no memory that the operating system could use.
+ * The bytes of a view; undefined for any other value. The check is by internal type, not by `instanceof`: a Proxy of
+ * a view passes `instanceof`, but has no memory for the operating system to use.
  */
 function viewedBytes(value: unknown): Uint8Array | undefined {
   if (types.isUint8Array(value) && value.length > 0) return value;
   if (!ArrayBuffer.isView(value)) return undefined;
-  if (lostItsMemory(value)) throw memoryGone();
+  if (isDetached(value)) throw memoryDetached();
   return fixedBytes(value);
 }
 
@@ -100,11 +100,11 @@ function wholeMemory(memory: ArrayBufferLike): Uint8Array {
   try {
     return new Uint8Array(memory, 0, memory.byteLength);
   } catch {
-    throw memoryGone();
+    throw memoryDetached();
   }
 }
 
-function memoryGone(): Error {
+function memoryDetached(): Error {
   return invalidState('The memory of the buffer was detached, or has become too short');
 }
 
@@ -112,13 +112,13 @@ function fixedBytes({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8A
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
-/** Resizable ArrayBuffers and growable SharedArrayBuffers, which Node.js 20 has but its types have not. */
+/** Detects resizable ArrayBuffers and growable SharedArrayBuffers. The types of Node.js 20 lack both. */
 function changesLength(memory: ArrayBufferLike & { resizable?: boolean; growable?: boolean }): boolean {
   return (memory.resizable ?? memory.growable) === true;
 }
 
-/** A view has the length 0 then, as an empty one has: only some of its methods distinguish the two. */
-function lostItsMemory(view: ArrayBufferView): boolean {
+/** Whether a view has lost its memory. Its length is then 0, and only some methods distinguish it from an empty view. */
+function isDetached(view: ArrayBufferView): boolean {
   try {
     if (types.isDataView(view)) return view.byteLength < 0;
     Uint8Array.prototype.keys.call(view as Uint8Array);
@@ -128,7 +128,7 @@ function lostItsMemory(view: ArrayBufferView): boolean {
   }
 }
 
-/** Where parts overlap, the later one overwrites the earlier one, and a message that is too long cannot be kept. */
+/** Rejects overlapping parts: a later part would overwrite an earlier one, and a too long message could not be kept. */
 function checkDisjoint(parts: readonly Uint8Array[], name: string): void {
   const byMemory = new Map<ArrayBufferLike, Uint8Array[]>();
   for (const part of parts) {
@@ -174,12 +174,12 @@ export function checkOneOf<T extends string>(value: unknown, name: string, allow
 }
 
 export interface SignalOption {
-  /** Aborts the operation while it waits: it then rejects with an `AbortError` and has left no trace. */
+  /** Aborts the operation while it waits. It then rejects with an `AbortError`, and has had no effect. */
   signal?: AbortSignal | undefined;
 }
 
 export interface MessageOptions extends SignalOption {
-  /** Flags of recvmsg(2) or sendmsg(2), or-ed: see `MessageFlag`. 0 by default. */
+  /** Flags of recvmsg(2) or sendmsg(2), combined with `|`: see `MessageFlag`. 0 by default. */
   flags?: number | undefined;
 }
 

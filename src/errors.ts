@@ -1,28 +1,28 @@
-/** The errors of the library, made as Node's own modules make theirs. */
+/** The errors of the library. They have the shape of Node's own errors. */
 import { getSystemErrorMap, inspect, types } from 'node:util';
 import { fromCaller } from './caller';
 import { EBADF, EMSGSIZE } from './system/linux';
 
-/** What a failed system call rejects with or throws. */
+/** The error of a failed system call, thrown or rejected. */
 export interface SeqpacketError extends Error {
-  /** The name of the error: `'ECONNREFUSED'`, …, or `'EOF'` at end of file. */
+  /** The name of the error, such as `'ECONNREFUSED'`; `'EOF'` at end of file. See errno(3). */
   code: string;
   /** The negative error number. */
   errno: number;
-  /** The system call that failed, or that would have been made. */
+  /** The system call that failed. For a socket that is not open: the system call that was not made. */
   syscall: string;
-  /** The address of the socket, as it was given, where there is one. */
+  /** The address of the socket, as it was passed in; absent for an unnamed socket. */
   address?: string | Buffer;
-  /** With `EMSGSIZE`: the length of the whole message, in bytes, of one that was received or that was to be sent. */
+  /** Only with `EMSGSIZE`: the length in bytes of the whole message that was received or was to be sent. */
   messageSize?: number;
 }
 
-/** Errors of these calls that libuv has no name for (errno(3)). */
+/** Errors without a name in libuv (errno(3)). */
 const UNNAMED_BY_LIBUV = new Map<number, [string, string]>([
   [-109, ['ETOOMANYREFS', 'too many references: descriptors in flight exceed RLIMIT_NOFILE']],
 ]);
 
-/** Made once: Node.js makes a new map for each call, which takes ten times as long as the rest of an error. */
+/** Cached. Node.js creates a new map for each call, which takes ten times as long as the rest of an error. */
 let systemErrors: Map<number, [string, string]> | undefined;
 
 function describe(errno: number): [code: string, description: string] {
@@ -32,12 +32,14 @@ function describe(errno: number): [code: string, description: string] {
   );
 }
 
-/** libuv's number for end of file (uv.h). */
+/** The number that libuv uses for end of file (uv.h). */
 const UV_EOF = -4095;
 
 /**
+ * The error of a system call.
+ *
  * @param errno the negative error number
- * @param detail what is known beyond the error number
+ * @param detail further information for the message
  */
 export function systemError(
   syscall: string,
@@ -59,23 +61,23 @@ export function systemError(
   return error;
 }
 
-/** What a socket says that has no descriptor, as the kernel would say it. */
+/** The error of a call on an endpoint without a descriptor: `EBADF`, as from the kernel. */
 export function notOpen(syscall: string, wasOpen: boolean, address?: string | Buffer): SeqpacketError {
   return systemError(syscall, -EBADF, address, wasOpen ? 'the socket is closed' : 'the socket is not open');
 }
 
-/** A message was longer than the send buffer allows, in bytes. */
+/** The error for a message that is longer than the send buffer allows. Both sizes are in bytes. */
 export function tooLongToSend(messageSize: number, sendBufferSize: number, address?: string | Buffer) {
   const detail = `${messageSize} bytes with a sendBufferSize of ${sendBufferSize}`;
   return Object.assign(systemError('sendmsg', -EMSGSIZE, address, detail), { messageSize });
 }
 
-/** recvmsg(2) found the end: the peer sends no more, and all that it sent was received. */
+/** The error at end of file: the peer sends no more, and all of its messages were received. */
 export function endOfFile(address?: string | Buffer): SeqpacketError {
   return systemError('recvmsg', UV_EOF, address);
 }
 
-/** An abstract name is shown with `@` for each NUL, as ss(8) and /proc/net/unix do. */
+/** Shows an abstract name with `@` for each NUL, as ss(8) and /proc/net/unix do. */
 function printable(address: string | Buffer): string {
   const text = typeof address === 'string' ? address : address.toString('latin1');
   return text.replaceAll('\0', '@');
@@ -91,13 +93,13 @@ export class AbortError extends Error {
   }
 }
 
-function coded<E extends Error>(error: E, code: string): E & { code: string } {
+function withCode<E extends Error>(error: E, code: string): E & { code: string } {
   return Object.assign(error, { code });
 }
 
 export function invalidType(name: string, expected: string, value: unknown): TypeError {
-  const message = `The "${name}" argument must be ${expected}. Received ${received(value)}`;
-  return coded(
+  const message = `The "${name}" argument must be ${expected}. Received ${describeValue(value)}`;
+  return withCode(
     fromCaller(() => new TypeError(message)),
     'ERR_INVALID_ARG_TYPE',
   );
@@ -105,7 +107,7 @@ export function invalidType(name: string, expected: string, value: unknown): Typ
 
 export function invalidValue(name: string, reason: string, value: unknown): TypeError {
   const message = `The argument '${name}' ${reason}. Received ${inspect(value)}`;
-  return coded(
+  return withCode(
     fromCaller(() => new TypeError(message)),
     'ERR_INVALID_ARG_VALUE',
   );
@@ -113,35 +115,35 @@ export function invalidValue(name: string, reason: string, value: unknown): Type
 
 export function outOfRange(name: string, range: string, value: unknown): RangeError {
   const message = `The value of "${name}" is out of range. It must be ${range}. Received ${inspect(value)}`;
-  return coded(
+  return withCode(
     fromCaller(() => new RangeError(message)),
     'ERR_OUT_OF_RANGE',
   );
 }
 
 export function invalidState(message: string): Error {
-  return coded(
+  return withCode(
     fromCaller(() => new Error(message)),
     'ERR_INVALID_STATE',
   );
 }
 
 export function unsupported(message: string): Error {
-  return coded(
+  return withCode(
     fromCaller(() => new Error(message)),
     'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM',
   );
 }
 
 export function unsupportedInWorker(message: string): Error {
-  return coded(new Error(message), 'ERR_WORKER_UNSUPPORTED_OPERATION');
+  return withCode(new Error(message), 'ERR_WORKER_UNSUPPORTED_OPERATION');
 }
 
-function received(value: unknown): string {
+function describeValue(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value === 'function') return `function ${value.name}`;
   if (typeof value !== 'object') return `type ${typeof value} (${inspect(value)})`;
-  // Its constructor would be that of what is behind it.
+  // Its constructor would be that of its target.
   if (types.isProxy(value)) return 'a Proxy';
   const name = value.constructor?.name;
   return name ? `an instance of ${name}` : inspect(value, { depth: -1 });

@@ -1,4 +1,4 @@
-/** The face for `import`: the very same classes that `require` gives. */
+/** The public API for `import`. It exports the same classes as `require`. */
 
 export type * from './index.js';
 export {

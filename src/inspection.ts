@@ -1,8 +1,8 @@
-/** What `console.log` shows of an object (util.inspect.custom in node:util). */
+/** The output of `console.log` for the objects of the library (util.inspect.custom in node:util). */
 import { type InspectOptions, inspect } from 'node:util';
 
-/** Shows the properties of an object that can be had: what fails is left out, since showing must not throw. */
-export function inspected(
+/** Formats the properties of an object. A property whose getter throws is left out, because inspection must not throw. */
+export function inspectProperties(
   object: object,
   properties: Readonly<Record<string, () => unknown>>,
   depth: number,
@@ -16,7 +16,7 @@ export function inspected(
       const value = get();
       if (value !== undefined) shown[key] = value;
     } catch {
-      // There is no peer any more, the number was closed elsewhere, or the like.
+      // For example, the peer is gone, or the descriptor number was closed elsewhere.
     }
   }
   return `${name} ${inspect(shown, options)}`;

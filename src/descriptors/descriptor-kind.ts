@@ -1,4 +1,4 @@
-/** What kind of file a descriptor is of: fstat(2), socket(7). */
+/** The type of a descriptor's file: fstat(2), socket(7). */
 import { fstatSync, type Stats } from 'node:fs';
 import { checkInteger, checkOneOf } from '../arguments';
 import { systemError } from '../errors';
@@ -19,8 +19,10 @@ import {
 import { os } from '../system/os';
 
 /**
- * `'file'` is a regular file, `'fifo'` a pipe with or without a name, `'symlink'` one that was opened with O_PATH.
- * `'unknown'` is what has no type in fstat(2), as pidfds and eventfds.
+ * The type of a file, from `st_mode` of fstat(2).
+ *
+ * `'file'` is a regular file. `'fifo'` is a named or an unnamed pipe. `'symlink'` is a symbolic link that was opened with
+ * O_PATH. `'unknown'` is a file without a type, such as a pidfd or an eventfd.
  */
 export type FileType =
   | 'file'
@@ -32,16 +34,16 @@ export type FileType =
   | 'blockDevice'
   | 'unknown';
 
-/** The family of a socket; as a number any AF_… of Linux. */
+/** The address family of a socket. A number is any AF_… constant of Linux. */
 export type SocketFamily = 'unix' | 'inet' | 'inet6' | number;
 
-/** The type of a socket; as a number any SOCK_… of Linux. */
+/** The type of a socket. A number is any SOCK_… constant of Linux. */
 export type SocketType = 'stream' | 'datagram' | 'seqpacket' | number;
 
 const FAMILIES = { unix: AF_UNIX, inet: AF_INET, inet6: AF_INET6 } as const;
 const TYPES = { stream: SOCK_STREAM, datagram: SOCK_DGRAM, seqpacket: SOCK_SEQPACKET } as const;
 
-/** @throws `EBADF` if it is not open */
+/** @throws `EBADF` if the descriptor is not open */
 export function fileTypeOf(fd: number): FileType {
   const stats = statsOf(fd);
   if (stats.isFile()) return 'file';
@@ -62,15 +64,19 @@ function statsOf(fd: number): Stats {
   }
 }
 
-/** @throws `EBADF` if it is not open */
+/**
+ * Whether a descriptor is a socket, of the given family and type.
+ *
+ * @throws `EBADF` if the descriptor is not open
+ */
 export function isSocketOf(fd: number, family?: SocketFamily, type?: SocketType): boolean {
-  const expected = [numberOf(family, 'family', FAMILIES), numberOf(type, 'type', TYPES)];
-  const actual = [SO_DOMAIN, SO_TYPE].map((name) => socketNumber(fd, name));
+  const expected = [checkConstant(family, 'family', FAMILIES), checkConstant(type, 'type', TYPES)];
+  const actual = [SO_DOMAIN, SO_TYPE].map((name) => socketConstant(fd, name));
   if (actual.includes(undefined)) return false;
   return expected.every((number, index) => number === undefined || number === actual[index]);
 }
 
-function numberOf<Name extends string>(
+function checkConstant<Name extends string>(
   value: Name | number | undefined,
   name: string,
   numbers: Readonly<Record<Name, number>>,
@@ -80,8 +86,8 @@ function numberOf<Name extends string>(
   return numbers[checkOneOf(value, name, Object.keys(numbers) as Name[])];
 }
 
-/** Undefined if it is no socket. */
-function socketNumber(fd: number, name: number): number | undefined {
+/** The value of an option; undefined if the descriptor is not a socket. */
+function socketConstant(fd: number, name: number): number | undefined {
   const value = new Int32Array(1);
   const result = os.getsockopt(fd, SOL_SOCKET, name, value);
   if (result === -ENOTSOCK || (result === -EBADF && isOpen(fd))) return undefined;
@@ -89,7 +95,7 @@ function socketNumber(fd: number, name: number): number | undefined {
   return value[0];
 }
 
-/** A descriptor that was opened with O_PATH is bad for every call but a few (open(2)). */
+/** Whether the number is open. Most system calls fail with EBADF for a descriptor opened with O_PATH (open(2)). */
 function isOpen(fd: number): boolean {
   return os.fcntl(fd, F_GETFD, 0) >= 0;
 }

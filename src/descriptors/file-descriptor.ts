@@ -3,32 +3,33 @@ import type { Server, Socket } from 'node:net';
 import { type InspectOptions, inspect } from 'node:util';
 import { checkBoolean, checkInteger } from '../arguments';
 import { invalidType, systemError } from '../errors';
-import { inspected } from '../inspection';
+import { inspectProperties } from '../inspection';
 import { F_GETFD } from '../system/linux';
 import { os } from '../system/os';
 import { isNonBlocking, setNonBlocking } from './descriptor-flags';
 import { type FileType, fileTypeOf, isSocketOf, type SocketFamily, type SocketType } from './descriptor-kind';
-import { closeWithOwner, OwnedDescriptor } from './owned-descriptor';
+import { closeWhenCollected, OwnedDescriptor } from './owned-descriptor';
 import { mayBeTracked, TrackedDescriptor } from './thread-tracking';
 
 /**
- * What a descriptor can be taken from: a number, anything with a numeric `fd` (a `FileDescriptor`, a
- * `FileHandle`, a stream of `node:fs`, a socket of this library), or a socket, server or child
- * process pipe of `node:net`.
+ * A source of a descriptor number: a number, an object with a numeric `fd` (a `FileDescriptor`, a `FileHandle`, a
+ * stream of `node:fs`, a socket of this library), or a socket, server or child process pipe of `node:net`.
+ *
+ * The source keeps ownership of its descriptor.
  */
 export type FdSource = number | { readonly fd: number } | Socket | Server;
 
-/** Makes the owner of a number that belongs to this thread already. */
+/** Wraps a number that this thread already owns in a `FileDescriptor`. */
 export let fileDescriptorOf: (fd: number) => FileDescriptor;
 
-/** Takes the number from its owner for another one in this thread; -1 if there is none any more. */
-export let takeDescriptor: (owner: FileDescriptor) => number;
+/** Transfers the number to another owner in this thread; -1 if closed or detached. */
+export let transferDescriptor: (owner: FileDescriptor) => number;
 
 /**
  * An open file descriptor with exactly one owner.
  *
- * Close it, or declare it with `using`. One that is collected unclosed is closed then, with a process
- * warning of the code `SEQPACKET_DESCRIPTOR_COLLECTED`.
+ * Close it, or declare it with `using`. If the object is garbage-collected while the descriptor is open, the library
+ * closes the descriptor, and emits a process warning with the code `SEQPACKET_DESCRIPTOR_COLLECTED`.
  *
  * @example
  * ```ts
@@ -55,23 +56,23 @@ export class FileDescriptor implements Disposable {
 
   static {
     fileDescriptorOf = (fd) => new FileDescriptor(new OwnedDescriptor(fd));
-    takeDescriptor = (owner) => {
-      return owner.#descriptor.take();
+    transferDescriptor = (owner) => {
+      return owner.#descriptor.transfer();
     };
   }
 
   private constructor(descriptor: OwnedDescriptor) {
     this.#descriptor = descriptor;
-    closeWithOwner(this, descriptor);
+    closeWhenCollected(this, descriptor);
   }
 
   /**
-   * Takes ownership of a number: no other code may close it from here on.
+   * Takes ownership of a descriptor number. From then on, no other code may close it.
    *
-   * In a worker, Node.js closes what `node:fs` has opened there when the worker ends. That holds for a number from
-   * `fs.openSync` also after it was adopted; `close()` takes it off that list.
+   * When a worker ends, Node.js closes the descriptors that `node:fs` has opened in it. This includes a number from
+   * `fs.openSync` that was adopted. `close()` removes the number from that list.
    *
-   * @throws `EBADF` if no such descriptor is open
+   * @throws `EBADF` if the descriptor is not open (fcntl(2))
    */
   static adopt(fd: number): FileDescriptor {
     checkInteger(fd, 'fd');
@@ -81,7 +82,8 @@ export class FileDescriptor implements Disposable {
   }
 
   /**
-   * Makes a duplicate (close-on-exec) of a descriptor, which keeps its owner.
+   * Duplicates a descriptor (dup(2)). The caller owns the duplicate, which is close-on-exec. The source keeps its own
+   * descriptor.
    *
    * @throws `EBADF`, `EMFILE`: dup(2)
    */
@@ -92,13 +94,13 @@ export class FileDescriptor implements Disposable {
     return fileDescriptorOf(fd);
   }
 
-  /** The number; -1 once closed or detached. */
+  /** The descriptor number, which this object continues to own; -1 once closed or detached. */
   get fd(): number {
     return this.#descriptor.fd;
   }
 
   /**
-   * What kind of file it is (fstat(2)).
+   * The type of the file (fstat(2)).
    *
    * @throws `EBADF` once closed or detached
    */
@@ -107,8 +109,8 @@ export class FileDescriptor implements Disposable {
   }
 
   /**
-   * Whether reading and writing fail with `EAGAIN` rather than wait (O_NONBLOCK in fcntl(2)). It belongs to what is
-   * open, not to the descriptor: setting it changes it for all duplicates, also in other processes.
+   * Whether reads and writes fail with `EAGAIN` instead of blocking (O_NONBLOCK in fcntl(2)). The flag belongs to the
+   * open file description. Setting it changes all duplicates, including those in other processes.
    *
    * @throws `EBADF` once closed or detached
    */
@@ -122,9 +124,9 @@ export class FileDescriptor implements Disposable {
   }
 
   /**
-   * Whether it is a socket, of that family and of that type where they are given (SO_DOMAIN and SO_TYPE in socket(7)).
+   * Whether the descriptor is a socket. `family` and `type`, if given, must match (SO_DOMAIN and SO_TYPE in socket(7)).
    *
-   * `isSocket('unix', 'seqpacket')` is what `new SeqpacketSocket(descriptor)` demands.
+   * `new SeqpacketSocket(descriptor)` requires `isSocket('unix', 'seqpacket')`.
    *
    * @throws `EBADF` once closed or detached
    */
@@ -133,7 +135,7 @@ export class FileDescriptor implements Disposable {
   }
 
   /**
-   * A duplicate, close-on-exec, with an owner of its own.
+   * Duplicates the descriptor (dup(2)). The caller owns the duplicate, which is close-on-exec.
    *
    * @throws `EBADF`, `EMFILE`: dup(2)
    */
@@ -144,21 +146,26 @@ export class FileDescriptor implements Disposable {
   /**
    * Returns the number and releases ownership; -1 if closed or detached.
    *
-   * A number that `node:fs` has opened in a worker is closed with that worker, unless `fs.close` has closed it there.
-   * For another thread detach a duplicate: `descriptor.dup().detach()`.
+   * The caller must close the number. A number that `node:fs` has opened in a worker is closed when the worker ends,
+   * unless `fs.close` closes it first. To pass a descriptor to another thread, detach a duplicate:
+   * `descriptor.dup().detach()`.
    */
   detach(): number {
-    const fd = takeDescriptor(this);
+    const fd = transferDescriptor(this);
     if (fd !== -1) os.disown(fd);
     return fd;
   }
 
-  /** Closes the descriptor. Closing twice does nothing: a number that was reused meanwhile is safe. */
+  /**
+   * Closes the descriptor (close(2)). Closing it again does nothing, even if the number was reused.
+   *
+   * @throws `EBADF` if the number was closed elsewhere
+   */
   close(): void {
     this.#descriptor.close();
   }
 
-  /** `/dev/fd/N`, a path under which this process can open the file again. */
+  /** Returns `/dev/fd/N`, a path by which this process can open the file again. */
   toString(): string {
     return `/dev/fd/${this.fd}`;
   }
@@ -174,14 +181,14 @@ export class FileDescriptor implements Disposable {
       properties['type'] = () => this.type;
       properties['file'] = () => readlinkSync(`/proc/self/fd/${this.fd}`);
     }
-    return inspected(this, properties, depth, options);
+    return inspectProperties(this, properties, depth, options);
   }
 }
 
-/** The number behind a source; -1, which is `EBADF` to the kernel, for what is closed already. */
+/** The descriptor number of a source; -1, which the kernel rejects with `EBADF`, if the source is closed. */
 export function descriptorOf(source: FdSource, name: string): number {
   if (typeof source === 'number') return checkInteger(source, name);
-  const fd = numberIn(source);
+  const fd = findDescriptor(source);
   if (fd === undefined) {
     throw invalidType(
       name,
@@ -192,8 +199,8 @@ export function descriptorOf(source: FdSource, name: string): number {
   return fd === -1 ? -1 : checkInteger(fd, `${name}.fd`);
 }
 
-/** `node:net` keeps the number in its handle, and offers no other way to it. */
-function numberIn(source: unknown): number | undefined {
+/** Finds the number in an object. `node:net` has it only in its handle. */
+function findDescriptor(source: unknown): number | undefined {
   if (typeof source !== 'object' || source === null) return undefined;
   const { fd, _handle } = source as { fd?: unknown; _handle?: { fd?: unknown } | null };
   if (typeof fd === 'number') return fd;

@@ -1,4 +1,7 @@
-/** A descriptor number with one owner: closed once, by its owner or, with a warning, after its owner. */
+/**
+ * A descriptor number with one owner. It is closed once: by the owner, or with a warning after the owner was
+ * garbage-collected.
+ */
 import { systemError } from '../errors';
 import { os } from '../system/os';
 
@@ -11,33 +14,33 @@ export class OwnedDescriptor {
     os.own(fd);
   }
 
-  /** Owns another one, after the one before was closed or given up. */
+  /** Takes ownership of another descriptor, after the previous one was closed or transferred. */
   own(fd: number): void {
     this.#fd = fd;
     os.own(fd);
   }
 
-  /** -1 once closed or given up. */
+  /** The number; -1 once closed or transferred. */
   get fd(): number {
     return this.#fd;
   }
 
-  /** Closes the descriptor; does nothing if that was done already or if it was given up. */
+  /** Closes the descriptor. Does nothing if it was already closed or transferred. */
   close(): void {
-    const fd = this.take();
+    const fd = this.transfer();
     if (fd === -1) return;
     const result = os.close(fd);
     if (result < 0) throw systemError('close', result);
   }
 
   /**
-   * Gives the number up to another owner in this thread. The thread goes on owning it meanwhile, so that
-   * it is closed if the thread is terminated between the two.
+   * Transfers the number to another owner in this thread; -1 if there is none. The thread continues to own the
+   * number, so that it is closed if the thread is terminated before the other owner has it.
    */
-  take(): number {
+  transfer(): number {
     const fd = this.#fd;
     this.#fd = -1;
-    // A registry of many owners that have nothing to close any more makes garbage collections long.
+    // Entries without a descriptor would make garbage collections longer.
     if (fd !== -1) owners.unregister(this);
     return fd;
   }
@@ -50,7 +53,7 @@ const owners = new FinalizationRegistry<OwnedDescriptor>((descriptor) => {
   try {
     descriptor.close();
   } catch (error) {
-    // The number was closed elsewhere. There is no caller to throw to.
+    // The number was closed elsewhere. There is no caller to receive the error.
     outcome = `: ${(error as Error).message}`;
   }
   process.emitWarning(
@@ -64,9 +67,9 @@ const owners = new FinalizationRegistry<OwnedDescriptor>((descriptor) => {
 });
 
 /**
- * From now on the descriptor is closed, with a process warning, if its owner is collected before it was closed or
- * given up.
+ * Closes the descriptor, with a process warning, if its owner is garbage-collected before the descriptor was closed or
+ * transferred.
  */
-export function closeWithOwner(owner: object, descriptor: OwnedDescriptor): void {
+export function closeWhenCollected(owner: object, descriptor: OwnedDescriptor): void {
   owners.register(owner, descriptor, descriptor);
 }

@@ -1,7 +1,7 @@
 /**
- * Numbers that Node.js closes when a worker ends. There it keeps a list of what `node:fs` has opened and not closed
- * (`trackUnmanagedFds` in node:worker_threads). What is closed past that list is closed once more at the end of the
- * worker, when the number may be that of another thread's file.
+ * Descriptors that Node.js closes when a worker ends. Node.js keeps a list of the descriptors that `node:fs` has opened
+ * in the worker and not closed (`trackUnmanagedFds` in node:worker_threads). A descriptor on the list that is closed by
+ * other means is closed again when the worker ends. By then its number may belong to another thread's file.
  */
 import { closeSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
@@ -9,18 +9,18 @@ import { systemError } from '../errors';
 import { type FileType, fileTypeOf } from './descriptor-kind';
 import { OwnedDescriptor } from './owned-descriptor';
 
-/** Bun and Deno keep no such list. */
-const KEEPS_LIST = !isMainThread && !('bun' in process.versions) && !('Deno' in globalThis);
+/** Whether this thread has such a list. Bun and Deno have none. */
+const HAS_LIST = !isMainThread && !('bun' in process.versions) && !('Deno' in globalThis);
 
-/** Neither sockets nor what has no type, as pidfds, come from open(2). */
+/** Types that open(2) does not return: sockets, and files without a type, such as pidfds. */
 const NEVER_TRACKED: readonly FileType[] = ['socket', 'unknown'];
 
-/** Whether the number of an open descriptor may be in the list: there is no way to ask. */
+/** Whether the number of an open descriptor may be on the list. Node.js has no way to look it up. */
 export function mayBeTracked(fd: number): boolean {
-  return KEEPS_LIST && !NEVER_TRACKED.includes(fileTypeOf(fd));
+  return HAS_LIST && !NEVER_TRACKED.includes(fileTypeOf(fd));
 }
 
-/** A descriptor that is left to Node.js to close: `node:fs` when its owner does, or else the end of the worker. */
+/** A descriptor that Node.js closes: through `node:fs` when its owner closes it, or else when the worker ends. */
 export class TrackedDescriptor extends OwnedDescriptor {
   #fd: number;
 
@@ -33,19 +33,19 @@ export class TrackedDescriptor extends OwnedDescriptor {
     return this.#fd;
   }
 
-  override take(): number {
+  override transfer(): number {
     const fd = this.#fd;
     this.#fd = -1;
     return fd;
   }
 
   override close(): void {
-    const fd = this.take();
+    const fd = this.transfer();
     if (fd !== -1) closeTracked(fd);
   }
 }
 
-/** Without the warning that Node.js emits for a number which is not in its list. */
+/** Closes the number, and suppresses the warning of Node.js for a number that is not on the list. */
 function closeTracked(fd: number): void {
   const { emitWarning } = process;
   process.emitWarning = (warning: string | Error, ...rest: unknown[]) => {

@@ -1,5 +1,5 @@
 /** Messages that have left the kernel's queue but were not delivered yet. */
-import { type FileDescriptor, fileDescriptorOf, takeDescriptor } from '../descriptors/file-descriptor';
+import { type FileDescriptor, fileDescriptorOf, transferDescriptor } from '../descriptors/file-descriptor';
 import { os } from '../system/os';
 import type { Credentials } from '../system/peer-credentials';
 import type { AncillaryData } from './ancillary-data';
@@ -44,7 +44,7 @@ export class HeldMessages {
   /** Removes the first message; its descriptors belong to the caller. */
   take(): AncillaryData {
     const { fds, truncated, credentials } = this.#messages.shift() as HeldMessage;
-    return { fds: fds.map(takeDescriptor), truncated, credentials, present: true, cut: false };
+    return { fds: fds.map(transferDescriptor), truncated, credentials, present: true, cut: false };
   }
 
   /** Removes the first message, and closes its descriptors. */

@@ -8,7 +8,7 @@ import { SocketFile, type SocketFileOptions } from '../addresses/socket-file';
 import { checkBoolean, checkInteger, checkOneOf, checkSignal, type SignalOption } from '../arguments';
 import type { FileDescriptor } from '../descriptors/file-descriptor';
 import { invalidValue, systemError } from '../errors';
-import { inspected } from '../inspection';
+import { inspectProperties } from '../inspection';
 import type { EmptyMessages } from '../messages/empty-messages';
 import { os } from '../system/os';
 import type { Credentials } from '../system/peer-credentials';
@@ -247,7 +247,7 @@ export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<Seqpack
       properties['localPath'] = () => this.localPath;
       properties['counters'] = () => this.counters;
     }
-    return inspected(this, properties, depth, options);
+    return inspectProperties(this, properties, depth, options);
   }
 
   /** @internal */

@@ -8,8 +8,8 @@ import {
   type SocketPath,
 } from '../addresses/address';
 import { setCloseOnExec, setNonBlocking } from '../descriptors/descriptor-flags';
-import { FileDescriptor, fileDescriptorOf, takeDescriptor } from '../descriptors/file-descriptor';
-import { closeWithOwner } from '../descriptors/owned-descriptor';
+import { FileDescriptor, fileDescriptorOf, transferDescriptor } from '../descriptors/file-descriptor';
+import { closeWhenCollected } from '../descriptors/owned-descriptor';
 import { onClose } from '../diagnostics';
 import { invalidType, notOpen, type SeqpacketError, systemError } from '../errors';
 import {
@@ -100,7 +100,7 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
     this.checkKind(fd.fd);
     setCloseOnExec(fd.fd);
     setNonBlocking(fd.fd, true);
-    this.begin(takeDescriptor(fd));
+    this.begin(transferDescriptor(fd));
   }
 
   /**
@@ -112,7 +112,7 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
   release(): FileDescriptor {
     const descriptor = this.opened('release');
     if (!this.end()) throw systemError('release', -EBADF);
-    return fileDescriptorOf(descriptor.take());
+    return fileDescriptorOf(descriptor.transfer());
   }
 
   /**
@@ -230,7 +230,7 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
   #own(fd: number): PolledDescriptor {
     if (this.#owned === undefined) this.#owned = new PolledDescriptor(fd);
     else this.#owned.own(fd);
-    closeWithOwner(this, this.#owned);
+    closeWhenCollected(this, this.#owned);
     return this.#owned;
   }
 

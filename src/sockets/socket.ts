@@ -25,7 +25,7 @@ import {
 import { descriptorOf, type FdSource, type FileDescriptor } from '../descriptors/file-descriptor';
 import { onConnect, publishLater } from '../diagnostics';
 import { AbortError, invalidState, invalidType, outOfRange, systemError } from '../errors';
-import { inspected } from '../inspection';
+import { inspectProperties } from '../inspection';
 import { MAX_BATCH } from '../messages/batch';
 import type { Counters } from '../messages/connection';
 import {
@@ -485,7 +485,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
       properties['peer'] = () => peerCredentials(session.fd);
       properties['counters'] = () => this.counters;
     }
-    return inspected(this, properties, depth, options);
+    return inspectProperties(this, properties, depth, options);
   }
 
   /** @internal */

@@ -76,7 +76,7 @@ export class PolledDescriptor extends OwnedDescriptor implements Waker {
     if ((events & WRITABLE) !== 0) this.#writers?.proceed();
   }
 
-  override take(): number {
+  override transfer(): number {
     if (this.#isPolled) {
       waiting[this.fd] = undefined;
       stopped.delete(this.fd);
@@ -85,7 +85,7 @@ export class PolledDescriptor extends OwnedDescriptor implements Waker {
       this.#watched = 0;
       if (reported === this) reported = undefined;
     }
-    return super.take();
+    return super.transfer();
   }
 
   #openPoll(): void {
