@@ -1,4 +1,4 @@
-/** Names of sockets, and sockaddr_un (unix(7)). */
+/** Socket addresses, and their encoding as sockaddr_un (unix(7)). */
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, linkSync, lstatSync, openSync, readlinkSync, unlinkSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -7,16 +7,17 @@ import { invalidType, invalidValue, outOfRange } from '../errors';
 import { AF_UNIX, EADDRINUSE, EEXIST, O_PATH, UNIX_PATH_MAX } from '../system/linux';
 
 /**
- * The name of a socket: a path, or a name in Linux's abstract namespace, which begins with NUL and is
- * exactly as long as it is given (107 bytes after the NUL at most). Any bytes may follow, NUL too: C programs
- * that bind `sizeof(struct sockaddr_un)` have a name of 108 bytes, filled up with NULs. Names that are not UTF-8
- * are given as `Buffer`.
+ * The name of a socket (unix(7)): a path, or a name in Linux's abstract namespace.
+ *
+ * An abstract name begins with NUL. At most 107 bytes follow, and they may include NUL. The name is used at exactly the
+ * length that is passed. C programs that bind `sizeof(struct sockaddr_un)` have names of 108 bytes, padded with NULs.
+ * A name that is not UTF-8 is passed as `Buffer`.
  */
 export type SocketPath = string | Uint8Array | URL;
 
-/** A checked name. */
+/** A validated socket name. */
 export interface Address {
-  /** As it was given; a URL as its path, bytes as text where they are UTF-8. */
+  /** The name as it was passed in. A URL is converted to its path, and bytes to text if they are UTF-8. */
   readonly given: string | Buffer;
   readonly bytes: Buffer;
   readonly isAbstract: boolean;
@@ -48,10 +49,11 @@ export function parseAddress(path: SocketPath, name = 'path'): Address {
 }
 
 /**
- * Returns a function for the name that leads there later: a relative path becomes an absolute one once the working
- * directory has changed. Not before: a process that has dropped its rights may not be able to reach its own directory.
+ * Returns a function that returns the address for later use. After the working directory has changed, a relative path
+ * is replaced by an absolute one. It is not replaced earlier, because a process that has dropped privileges may be unable
+ * to reach its working directory by an absolute path.
  */
-export function resolveLater(address: Address): () => Address {
+export function addressResolver(address: Address): () => Address {
   const { bytes, isAbstract } = address;
   if (isAbstract || bytes[0] === SLASH) return () => address;
   const here = process.cwd();
@@ -61,10 +63,10 @@ export function resolveLater(address: Address): () => Address {
 
 function workingDirectory(): Buffer {
   try {
-    // `process.cwd()` is text also where the name of the directory is not.
+    // `process.cwd()` returns text even if the directory's name is not UTF-8.
     return readlinkSync('/proc/self/cwd', { encoding: 'buffer' });
   } catch {
-    // Forbidden by Node's or Deno's permissions.
+    // Denied by the permissions of Node.js or Deno.
     return Buffer.from(process.cwd());
   }
 }
@@ -85,7 +87,7 @@ function pathOfUrl(url: URL, name: string): string {
   }
 }
 
-/** Text where the bytes are UTF-8, which is what nearly all names are. */
+/** Converts bytes to text if they are UTF-8, as nearly all names are. */
 function textOrBytes(bytes: Buffer): string | Buffer {
   const text = bytes.toString();
   return Buffer.from(text).equals(bytes) ? text : bytes;
@@ -98,13 +100,13 @@ function encode(name: Uint8Array, terminated: boolean): Uint8Array {
   return sockaddr;
 }
 
-/** A sockaddr of the family AF_UNSPEC, which dissolves an association in connect(2). */
+/** A sockaddr of the family AF_UNSPEC, by which connect(2) dissolves an association. */
 export const UNSPECIFIED_ADDRESS: Uint8Array = new Uint8Array(FAMILY_BYTES + UNIX_PATH_MAX);
 
-/** Room for what getsockname(2) and getpeername(2) write. */
+/** The buffer for the results of getsockname(2) and getpeername(2). */
 export const addressBuffer: Buffer = Buffer.alloc(FAMILY_BYTES + UNIX_PATH_MAX + 1);
 
-/** The name in a sockaddr of that length; `''` for an unnamed end. */
+/** Decodes the name in a sockaddr of the given length, in bytes; `''` for an unnamed socket. */
 export function decodeAddress(sockaddr: Buffer, length: number): string | Buffer {
   let end = Math.min(length, sockaddr.length);
   if (end <= FAMILY_BYTES) return '';
@@ -115,12 +117,12 @@ export function decodeAddress(sockaddr: Buffer, length: number): string | Buffer
   return textOrBytes(Buffer.from(sockaddr.subarray(FAMILY_BYTES, end)));
 }
 
-/** The path of a file that is not named by the caller. */
+/** The address of a file whose path does not come from the caller. */
 export function fileAddress(path: Buffer): Address {
   return { given: path, bytes: path, isAbstract: false };
 }
 
-/** The sockaddr that leads to the file of a descriptor, also of one that was opened with O_PATH (proc(5)). */
+/** The sockaddr of a descriptor's file (proc(5)). The descriptor may have been opened with O_PATH. */
 export function descriptorAddress(fd: number): Uint8Array {
   return encode(Buffer.from(`/proc/self/fd/${fd}`), true);
 }
@@ -131,17 +133,20 @@ function fits(address: Address): boolean {
 
 const LONGEST_DIRECTORY = '/proc/self/fd/2147483647/';
 
-/** Whether bind(2) can be called with the last component as it is, if need be through /proc/self/fd. */
-export function hasShortName(address: Address): boolean {
-  return fits(address) || isShort(nameOf(address.bytes));
+/**
+ * Whether bind(2) can create the file under its final name. A long directory is named through /proc/self/fd, so that
+ * only the last component counts.
+ */
+export function canBindFinalName(address: Address): boolean {
+  return fits(address) || nameFits(nameOf(address.bytes));
 }
 
-/** Whether the name, in a directory that is named through /proc/self/fd, fits into a sockaddr. */
-export function isShort(name: Buffer): boolean {
+/** Whether a file name fits into a sockaddr if its directory is named through /proc/self/fd. */
+export function nameFits(name: Buffer): boolean {
   return LONGEST_DIRECTORY.length + name.length < UNIX_PATH_MAX;
 }
 
-/** An error of `node:fs` carries the negative errno, which is what system calls here return; others are thrown. */
+/** The negative errno of an error from `node:fs`. Any other error is thrown. */
 export function errnoOf(error: unknown): number {
   const { errno } = error as NodeJS.ErrnoException;
   if (errno === undefined) throw error;
@@ -151,8 +156,8 @@ export function errnoOf(error: unknown): number {
 type AddressCall = (sockaddr: Uint8Array) => number;
 
 /**
- * Calls connect(2) with the address. A path that is too long for a sockaddr is opened with O_PATH and
- * named through /proc/self/fd (open(2)).
+ * Calls connect(2) with the sockaddr of an address, and returns its result. A path that is too long for a sockaddr is
+ * opened with O_PATH and named through /proc/self/fd (open(2)).
  */
 export function connectTo(address: Address, call: AddressCall): number {
   if (fits(address)) return call(encode(address.bytes, !address.isAbstract));
@@ -170,8 +175,8 @@ export function connectTo(address: Address, call: AddressCall): number {
 }
 
 /**
- * Calls bind(2) with the address. Of a path that is too long for a sockaddr the directory is opened
- * with O_PATH and named through /proc/self/fd.
+ * Calls bind(2) with the sockaddr of an address, and returns its result. If the path is too long for a sockaddr, its
+ * directory is opened with O_PATH and named through /proc/self/fd.
  */
 export function bindTo(address: Address, call: AddressCall): number {
   if (fits(address)) return call(encode(address.bytes, !address.isAbstract));
@@ -188,7 +193,7 @@ export function bindTo(address: Address, call: AddressCall): number {
   }
 }
 
-/** The directory in which the path's last component is, with its slash. */
+/** The directory of the path's last component, with a trailing slash. */
 export function directoryOf(path: Buffer): Buffer {
   const slash = path.lastIndexOf(SLASH);
   return slash === -1 ? Buffer.from('./') : path.subarray(0, slash + 1);
@@ -200,26 +205,26 @@ export function nameOf(path: Buffer): Buffer {
 }
 
 /** The path of another entry of the same directory. */
-export function sibling(path: Buffer, name: string): Buffer {
+export function siblingPath(path: Buffer, name: string): Buffer {
   return Buffer.concat([directoryOf(path), Buffer.from(name)]);
 }
 
-/** A unique name that shows its origin. */
-export function hiddenName(): string {
+/** A unique name for a temporary file. Its prefix identifies the library. */
+export function temporaryName(): string {
   return `.seqpacket-${randomBytes(9).toString('hex')}`;
 }
 
 function bindInDirectory(directory: string, name: Buffer, call: AddressCall): number {
   const path = Buffer.concat([Buffer.from(directory), name]);
   if (path.length < UNIX_PATH_MAX) return call(encode(path, true));
-  // Bind to a short name and link the right one to the same file, which fails if that exists. Since a
-  // socket is bound only once, what can be known to be in the way is looked for first.
+  // Bind to a short name, and link the file to its final name; link(2) fails if that name exists. A socket can be bound
+  // only once, so an existing file is detected before the bind.
   try {
     if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return -EADDRINUSE;
   } catch (error) {
     return errnoOf(error);
   }
-  const temporary = Buffer.from(`${directory}${hiddenName()}`);
+  const temporary = Buffer.from(`${directory}${temporaryName()}`);
   const result = call(encode(temporary, true));
   if (result < 0) return result;
   try {

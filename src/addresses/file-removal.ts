@@ -1,47 +1,47 @@
-/** Removing a file from under its name, if it is still that file. */
+/** Removal of a name, only if it still refers to a given file. */
 import { linkSync, lstatSync, renameSync, unlinkSync } from 'node:fs';
 import { EEXIST, ENOENT } from '../system/linux';
-import { directoryOf, errnoOf, hiddenName } from './address';
+import { directoryOf, errnoOf, temporaryName } from './address';
 import { PrivateDirectory } from './private-directory';
 
 /**
- * The device and inode of a file. The number of an inode is given to another file only once nothing holds the
- * first one: keep it open, or its socket bound.
+ * The device and inode number of a file. The kernel can reuse the inode number for another file. To prevent that, keep
+ * the file open, or keep its socket bound.
  */
 export interface FileIdentity {
   readonly dev: bigint;
   readonly ino: bigint;
 }
 
-function leadsTo(path: Buffer, { dev, ino }: FileIdentity): boolean {
+function refersTo(path: Buffer, { dev, ino }: FileIdentity): boolean {
   const now = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   return now !== undefined && now.dev === dev && now.ino === ino;
 }
 
 /**
- * Removes a name if it leads to that file.
+ * Removes a name if it refers to the given file.
  *
- * Another file may come under the name between a look at it and unlink(2). Therefore the file is moved into a private
- * directory first, looked at there, and put back if it is another one. That one is lost only if, in the microseconds
- * until it is back, this process is killed or a third file takes the name. The kernel has no call that removes a name
- * if it leads to a given file. Where no private directory can be made, unlink(2) has to do.
+ * The kernel has no call that removes a name only if it refers to a given file. Another file may get the name between
+ * a check and unlink(2). Therefore the file is first moved into a private directory, checked there, and moved back if it
+ * is another one. The other file is lost only if this process is killed, or a third file gets the name, in the
+ * microseconds before it is moved back. If no private directory can be created, the name is checked and unlinked.
  *
- * @throws as `node:fs` does
+ * @throws the errors of `node:fs`
  */
 export function removeFile(path: Buffer, file: FileIdentity): void {
-  if (!leadsTo(path, file)) return;
-  const aside = privateDirectoryBeside(path);
-  if (aside === undefined) {
-    unlinkIfThere(path);
+  if (!refersTo(path, file)) return;
+  const directory = privateDirectoryBeside(path);
+  if (directory === undefined) {
+    unlinkIfExists(path);
     return;
   }
   try {
-    const moved = aside.entry(hiddenName());
-    if (!leadsTo(path, file) || !renameIfThere(path, moved)) return;
-    if (leadsTo(moved, file)) unlinkSync(moved);
+    const moved = directory.entry(temporaryName());
+    if (!refersTo(path, file) || !renameIfExists(path, moved)) return;
+    if (refersTo(moved, file)) unlinkSync(moved);
     else putBack(moved, path);
   } finally {
-    aside.remove();
+    directory.remove();
   }
 }
 
@@ -49,25 +49,25 @@ function privateDirectoryBeside(path: Buffer): PrivateDirectory | undefined {
   try {
     return new PrivateDirectory(directoryOf(path));
   } catch {
-    // No descriptor or no room for it, or forbidden by Node's permissions. What prevents unlink(2), too, it reports.
+    // No free descriptor, no space, or denied by the permissions of Node.js. unlink(2) reports errors that affect it, too.
     return undefined;
   }
 }
 
-/** By link(2), which replaces nothing. A file that finds its name taken stays in the private directory. */
+/** Uses link(2), which replaces no file. If the name exists, the file stays in the private directory. */
 function putBack(moved: Buffer, path: Buffer): void {
   try {
     linkSync(moved, path);
   } catch (error) {
     if (errnoOf(error) === -EEXIST) return;
-    // Neither a directory nor, with fs.protected_hardlinks, a file of another user can be linked (proc_sys_fs(5)).
+    // link(2) fails for a directory and, with fs.protected_hardlinks, for a file of another user (proc_sys_fs(5)).
     renameSync(moved, path);
     return;
   }
   unlinkSync(moved);
 }
 
-function renameIfThere(from: Buffer, to: Buffer): boolean {
+function renameIfExists(from: Buffer, to: Buffer): boolean {
   try {
     renameSync(from, to);
     return true;
@@ -77,8 +77,8 @@ function renameIfThere(from: Buffer, to: Buffer): boolean {
   }
 }
 
-/** unlink(2), for a name that others may have removed already. */
-export function unlinkIfThere(path: Buffer): void {
+/** Calls unlink(2). The name may already have been removed. */
+export function unlinkIfExists(path: Buffer): void {
   try {
     unlinkSync(path);
   } catch (error) {

@@ -10,24 +10,24 @@ import {
 } from 'node:fs';
 import { systemError } from '../errors';
 import { EPERM, O_PATH } from '../system/linux';
-import { hiddenName } from './address';
+import { temporaryName } from './address';
 
 const OWNER_ONLY = 0o700;
 const OTHERS = 0o077;
 
 /**
- * A fresh directory inside another one, so that rename(2) and link(2) lead from one to the other, which only this user
- * can enter.
+ * A new directory that only this user can enter. It is created inside a given directory, so that rename(2) and link(2)
+ * work between the two.
  *
- * Its entries are reached through its descriptor, not by its name: strangers with write permission for the directory
- * around it can rename it and put a symbolic link in its place, which chmod(2) would follow.
+ * Its entries are accessed through its descriptor, not by its name. Other users with write permission for the parent
+ * directory can rename it and put a symbolic link in its place, which chmod(2) would follow.
  */
 export class PrivateDirectory {
   readonly #parent: number;
   readonly #descriptor: number;
-  readonly #name = hiddenName();
+  readonly #name = temporaryName();
 
-  /** @throws as `node:fs` does, `EPERM` if something else has taken the place of the new directory */
+  /** @throws the errors of `node:fs`; `EPERM` if another user has replaced the new directory */
   constructor(parent: Buffer) {
     this.#parent = openSync(parent, O_PATH | constants.O_DIRECTORY);
     try {
@@ -50,12 +50,12 @@ export class PrivateDirectory {
     }
   }
 
-  /** The path of an entry. */
+  /** The path of an entry, through the descriptor of the directory. */
   entry(name: string | Buffer): Buffer {
     return Buffer.concat([Buffer.from(`/proc/self/fd/${this.#descriptor}/`), Buffer.from(name)]);
   }
 
-  /** Removes it if it is empty. */
+  /** Removes the directory if it is empty, and closes its descriptors. */
   remove(): void {
     closeSync(this.#descriptor);
     this.#removeName();
@@ -69,7 +69,7 @@ export class PrivateDirectory {
   #checkPrivate({ uid, mode }: BigIntStats): void {
     const bits = Number(mode) & (OWNER_ONLY | OTHERS);
     if (Number(uid) !== process.geteuid?.() || (bits & OTHERS) !== 0) throw systemError('mkdir', -EPERM);
-    // The umask can take the owner's own permissions.
+    // The umask can clear the owner's permissions.
     if (bits !== OWNER_ONLY) chmodSync(`/proc/self/fd/${this.#descriptor}`, OWNER_ONLY);
   }
 
@@ -77,7 +77,7 @@ export class PrivateDirectory {
     try {
       rmdirSync(this.#path);
     } catch {
-      // Renamed or replaced by others with write permission around it, or kept because of a file that is in it.
+      // Renamed or replaced by another user with write permission for the parent, or not empty.
     }
   }
 }

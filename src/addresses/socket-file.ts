@@ -1,12 +1,12 @@
 /**
- * The files of listening sockets: made with their mode, reclaimed from dead servers, removed by their own server.
+ * The files of listening sockets. Each file is created with its final mode, and removed by its own server.
  *
- * A socket is bound under its own name where that makes the file as it is to be, so that ss(8) and getpeername(2)
- * show that name. Otherwise it is bound in a private directory, gets its mode there, listens, and is then linked to
- * its name, which link(2) does only if the name is free.
+ * A socket is bound under its final name if bind(2) creates the file with the requested mode. ss(8) and getpeername(2)
+ * then show that name. Otherwise the socket is bound in a private directory, where the file gets its mode. The socket
+ * listens, and its file is then linked to the final name. link(2) fails if that name exists.
  *
- * Either way the file appears under its name only if that is free, and is never dead while its socket lives, not even
- * before it listens (`reclaiming.ts`). So servers need no lock.
+ * In both cases the file appears only under a free name. It is never dead while its socket is open, not even before the
+ * socket listens (`reclaiming.ts`). Servers therefore need no lock.
  */
 import { chmodSync, linkSync, lstatSync } from 'node:fs';
 import { systemError } from '../errors';
@@ -14,58 +14,59 @@ import { AF_UNIX, EADDRINUSE, EEXIST, SOCKET_TYPE } from '../system/linux';
 import { os } from '../system/os';
 import {
   type Address,
+  addressResolver,
   bindTo,
+  canBindFinalName,
   directoryOf,
   errnoOf,
   fileAddress,
-  hasShortName,
-  hiddenName,
-  isShort,
+  nameFits,
   nameOf,
-  resolveLater,
-  sibling,
+  siblingPath,
+  temporaryName,
 } from './address';
-import { type FileIdentity, removeFile, unlinkIfThere } from './file-removal';
+import { type FileIdentity, removeFile, unlinkIfExists } from './file-removal';
 import { PrivateDirectory } from './private-directory';
 import { reclaim } from './reclaiming';
 
 export interface SocketFileOptions {
-  /** The permissions of the file, exactly; without them the umask decides. */
+  /** The exact permissions of the file. By default, the umask and the directory's default ACL determine them. */
   mode?: number | undefined;
-  /** Whether to take the place of a file that a dead server left behind. */
+  /** Whether to replace the file of a dead server. */
   reclaim: boolean;
 }
 
-/** The file of a listening socket, which its server removes. */
+/** The file of a listening socket. Its server removes it. */
 export class SocketFile {
-  readonly #address: () => Address;
+  readonly #resolveAddress: () => Address;
   readonly #identity: FileIdentity;
 
-  private constructor(address: () => Address, identity: FileIdentity) {
-    this.#address = address;
+  private constructor(resolveAddress: () => Address, identity: FileIdentity) {
+    this.#resolveAddress = resolveAddress;
     this.#identity = identity;
   }
 
   /**
-   * Binds a socket to a path, makes it listen, and returns the file; throws bind(2)'s error.
+   * Binds a socket to a path, makes it listen, and returns the file.
    *
-   * @param listen throws if it fails; there is no file then
+   * @param listen makes the socket listen. If it throws, the file is removed
+   * @throws the errors of bind(2)
    */
   static create(fd: number, address: Address, options: SocketFileOptions, listen: () => void): SocketFile {
-    const later = resolveLater(address);
+    const resolveAddress = addressResolver(address);
     const { mode } = options;
-    if (isTaken(address)) vacate(address, options);
-    if (mode !== undefined) check('fchmod', os.fchmod(fd, mode), address);
-    const make = isMadeInPlace(address, mode) ? makeInPlace : makePrivately;
-    return new SocketFile(later, make(fd, address, mode, listen));
+    if (fileExists(address)) reclaimName(address, options);
+    if (mode !== undefined) throwIfFailed('fchmod', os.fchmod(fd, mode), address);
+    const create = canCreateInPlace(address, mode) ? createInPlace : createPrivately;
+    return new SocketFile(resolveAddress, create(fd, address, mode, listen));
   }
 
   /**
-   * Removes the file, if what is there now is still that file. To be called while the socket is open:
-   * as long as it is, no other file gets the number of its inode, and no other server takes it for dead.
+   * Removes the file if the path still refers to it. Call this while the socket is open: until it is closed, no other
+   * file gets the same inode number, and no other server considers the file dead.
    */
   remove(): void {
-    const { bytes, given } = this.#address();
+    const { bytes, given } = this.#resolveAddress();
     try {
       removeFile(bytes, this.#identity);
     } catch (error) {
@@ -74,48 +75,49 @@ export class SocketFile {
   }
 }
 
-/** Throws, before anything has happened, what Node's or Deno's permissions have against looking at the file. */
-function isTaken(address: Address): boolean {
+/** Whether the file exists. Throws before the call has any effect if the permissions of Node.js or Deno deny access. */
+function fileExists(address: Address): boolean {
   try {
     return lstatSync(address.bytes, { throwIfNoEntry: false }) !== undefined;
   } catch (error) {
-    // The system's own errors are for bind(2) to report.
+    // bind(2) reports the errors of the system.
     errnoOf(error);
     return false;
   }
 }
 
-function vacate(address: Address, options: SocketFileOptions): void {
-  const isFree = options.reclaim && asBind(address, () => reclaim(address.bytes));
+/** Reclaims the name from a dead server, or throws `EADDRINUSE`. */
+function reclaimName(address: Address, options: SocketFileOptions): void {
+  const isFree = options.reclaim && withBindErrors(address, () => reclaim(address.bytes));
   if (!isFree) throw systemError('bind', -EADDRINUSE, address.given);
 }
 
 /**
- * Whether bind(2) makes the file with exactly that mode. The kernel takes the mode of the socket, less the umask
- * (unix_bind_bsd in net/unix/af_unix.c), less what a default ACL of the directory lacks (acl(5)): another socket is
- * bound to a hidden name there.
+ * Whether bind(2) creates the file with exactly this mode. The kernel uses the mode of the socket, without the bits of
+ * the umask (unix_bind_bsd in net/unix/af_unix.c) and the bits missing from the directory's default ACL (acl(5)). The
+ * result is found by binding another socket to a temporary name in the same directory.
  */
-function isMadeInPlace(address: Address, mode: number | undefined): boolean {
-  if (!hasShortName(address)) return false;
+function canCreateInPlace(address: Address, mode: number | undefined): boolean {
+  if (!canBindFinalName(address)) return false;
   if (mode === undefined) return true;
   const trial = os.socket(AF_UNIX, SOCKET_TYPE, 0);
   if (trial < 0) return false;
   try {
-    const path = sibling(address.bytes, hiddenName());
+    const path = siblingPath(address.bytes, temporaryName());
     if (os.fchmod(trial, mode) < 0 || bindPath(trial, path) < 0) return false;
     try {
       return modeOf(path) === mode;
     } finally {
-      unlinkIfThere(path);
+      unlinkIfExists(path);
     }
   } finally {
     os.close(trial);
   }
 }
 
-function makeInPlace(fd: number, address: Address, _mode: unknown, listen: () => void): FileIdentity {
-  check('bind', bindPath(fd, address.bytes), address);
-  const identity = asBind(address, () => lstatSync(address.bytes, { bigint: true }));
+function createInPlace(fd: number, address: Address, _mode: unknown, listen: () => void): FileIdentity {
+  throwIfFailed('bind', bindPath(fd, address.bytes), address);
+  const identity = withBindErrors(address, () => lstatSync(address.bytes, { bigint: true }));
   try {
     listen();
   } catch (error) {
@@ -125,27 +127,27 @@ function makeInPlace(fd: number, address: Address, _mode: unknown, listen: () =>
   return identity;
 }
 
-/** The kernel knows the socket by its path in the private directory, of which the last component is its name. */
-function makePrivately(
+/** Binds in a private directory. The kernel reports the path there, whose last component is the final name if it fits. */
+function createPrivately(
   fd: number,
   address: Address,
   mode: number | undefined,
   listen: () => void,
 ): FileIdentity {
-  const directory = asBind(address, () => new PrivateDirectory(directoryOf(address.bytes)));
+  const directory = withBindErrors(address, () => new PrivateDirectory(directoryOf(address.bytes)));
   try {
     const name = nameOf(address.bytes);
-    const path = directory.entry(isShort(name) ? name : 'socket');
-    check('bind', bindPath(fd, path), address);
+    const path = directory.entry(nameFits(name) ? name : 'socket');
+    throwIfFailed('bind', bindPath(fd, path), address);
     try {
-      if (mode !== undefined && modeOf(path) !== mode) asBind(address, () => chmodSync(path, mode));
+      if (mode !== undefined && modeOf(path) !== mode) withBindErrors(address, () => chmodSync(path, mode));
       listen();
-      return asBind(address, () => {
+      return withBindErrors(address, () => {
         linkSync(path, address.bytes);
         return lstatSync(path, { bigint: true });
       });
     } finally {
-      unlinkIfThere(path);
+      unlinkIfExists(path);
     }
   } finally {
     directory.remove();
@@ -161,12 +163,12 @@ function modeOf(path: Buffer): number | undefined {
   return stats === undefined ? undefined : stats.mode & 0o7777;
 }
 
-function check(syscall: string, result: number, address: Address): void {
+function throwIfFailed(syscall: string, result: number, address: Address): void {
   if (result < 0) throw systemError(syscall, result, address.given);
 }
 
-/** Calls in place of a plain bind(2) fail with its errors. */
-function asBind<T>(address: Address, work: () => T): T {
+/** Reports errors of the calls that replace a plain bind(2) as errors of bind(2). */
+function withBindErrors<T>(address: Address, work: () => T): T {
   try {
     return work();
   } catch (error) {

@@ -1,5 +1,5 @@
 /** Connecting, which on a full backlog means trying again: Linux gives no sign of room (unix(7)). */
-import { type Address, addressBuffer, connectTo, resolveLater } from '../addresses/address';
+import { type Address, addressBuffer, addressResolver, connectTo } from '../addresses/address';
 import { setNonBlocking } from '../descriptors/descriptor-flags';
 import { systemError } from '../errors';
 import { EAGAIN, EISCONN } from '../system/linux';
@@ -11,7 +11,7 @@ export class Connect implements Attempt<void> {
   readonly #fd: number;
   readonly #address: Address;
   /** Where the address leads while it waits. */
-  #resolveLater: (() => Address) | undefined;
+  #resolveAddress: (() => Address) | undefined;
   readonly #onConnected: () => void;
 
   constructor(fd: number, address: Address, onConnected: () => void) {
@@ -22,7 +22,7 @@ export class Connect implements Attempt<void> {
 
   // biome-ignore lint/suspicious/noConfusingVoidType: void is what the promise is for
   try(): void | typeof WOULD_BLOCK {
-    const address = this.#resolveLater?.() ?? this.#address;
+    const address = this.#resolveAddress?.() ?? this.#address;
     // Another owner of the open socket may have made it blocking, and a full backlog would stop the event loop.
     setNonBlocking(this.#fd, true);
     const result = connectTo(address, (sockaddr) => os.connect(this.#fd, sockaddr));
@@ -36,7 +36,7 @@ export class Connect implements Attempt<void> {
   }
 
   beginWaiting(): void {
-    this.#resolveLater = resolveLater(this.#address);
+    this.#resolveAddress = addressResolver(this.#address);
   }
 
   failure(errno: number): Error {

@@ -1,48 +1,51 @@
-/** The back end: the compiled C layer, found and loaded. */
+/** Finds and loads the compiled C layer. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { unsupported } from '../errors';
 import type { OperatingSystem } from './operating-system';
-import { type Addon, runsWithoutLibuv, withThread } from './thread-readiness';
+import { type Addon, runsWithoutLibuv, withThreadReadiness } from './thread-readiness';
 
-/** Processors with the Linux ABI of linux.ts and with a prebuilt binary. */
+/** The processors that have the constants of linux.ts and a prebuilt binary. */
 const PROCESSORS = ['x64', 'arm64'];
 
-const BUILD = 'node node_modules/seqpacket/scripts/build-native.mjs';
+const BUILD_COMMAND = 'node node_modules/seqpacket/scripts/build-native.mjs';
 
-/** @throws an error that says what to do, if there is no binary for this machine or it cannot be loaded */
+/**
+ * @throws `ERR_FEATURE_UNAVAILABLE_ON_PLATFORM` on another processor; `ERR_DLOPEN_FAILED`, with a remedy in its message,
+ *   if the binary is missing or cannot be loaded
+ */
 export function loadAddon(): OperatingSystem {
   if (!PROCESSORS.includes(process.arch)) {
     throw unsupported(
-      `seqpacket works on the processors ${PROCESSORS.join(' and ')}, not on ${process.arch}: its numbers of the Linux ABI are those that these two share`,
+      `seqpacket works on the processors ${PROCESSORS.join(' and ')}, not on ${process.arch}: it uses the constants of the Linux ABI that these two share`,
     );
   }
   if (typeof __dirname === 'undefined') {
-    throw unloadable('it was bundled as an ES module, which does not know its place', BUNDLED);
+    throw unloadable('a bundle in the ES module format cannot locate it', BUNDLE_REMEDY);
   }
-  const files = places().map((place) => join(__dirname, place));
+  const files = binaryPaths().map((path) => join(__dirname, path));
   const file = files.find((each) => existsSync(each));
   if (file === undefined) {
     const tried = files.join(', ');
-    throw unloadable(`there is none of ${tried}`, `Build it: ${BUILD}\n${BUNDLED}`);
+    throw unloadable(`no such file: ${tried}`, `Build it: ${BUILD_COMMAND}\n${BUNDLE_REMEDY}`);
   }
   try {
-    // Not by `require`, whose cache would share one instance of the C layer among copies of this library in one
-    // thread: an instance reports readiness to one function, and fills in one control block.
+    // Not `require`: its cache would share one instance of the C layer among several copies of this library in a
+    // thread. An instance reports readiness to one function, and fills in one control block.
     const module = { exports: {} };
     process.dlopen(module, file);
     const addon = module.exports as Addon;
-    return runsWithoutLibuv() ? withThread(addon) : addon;
+    return runsWithoutLibuv() ? withThreadReadiness(addon) : addon;
   } catch (error) {
     throw unloadable(`${file}: ${(error as Error).message}`, remedy(error), error);
   }
 }
 
-/** Where the binary may be, relative to this file, or to the bundle that contains this file. */
-function places(): string[] {
+/** The possible paths of the binary, relative to this file, or to the bundle that contains this file. */
+function binaryPaths(): string[] {
   const prebuilt = `prebuilds/linux-${process.arch}.node`;
   if (!__filename.endsWith(join('system', 'addon.js'))) return [`../${prebuilt}`, prebuilt];
-  // A binary that was built on this machine comes first. In another package that directory has another purpose.
+  // A binary that was built on this machine comes first. Another package may use `build/` for another purpose.
   const isOwn = isOwnPackage(join(__dirname, '../..'));
   return isOwn ? ['../../build/seqpacket.node', `../../${prebuilt}`] : [`../../${prebuilt}`];
 }
@@ -52,12 +55,12 @@ function isOwnPackage(directory: string): boolean {
     const manifest: unknown = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8'));
     return (manifest as { name?: unknown } | null)?.name === 'seqpacket';
   } catch {
-    // There is no such file, or it cannot be read: then it is not known to be the own one.
+    // The file is missing or unreadable, so that the package is not known to be this one.
     return false;
   }
 }
 
-const BUNDLED =
+const BUNDLE_REMEDY =
   'In a bundle: keep seqpacket external, or bundle it as CommonJS and copy its directory "prebuilds" beside the bundle.';
 
 function remedy(error: unknown): string {
@@ -67,7 +70,7 @@ function remedy(error: unknown): string {
     case 'ERR_ACCESS_DENIED':
       return 'Node.js with --permission needs --allow-addons, and --allow-fs-read for this package.';
     default:
-      return `Build it for this machine: ${BUILD}`;
+      return `Build it for this machine: ${BUILD_COMMAND}`;
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * Numbers of the Linux ABI, the same on x64 and arm64 (include/uapi/asm-generic and linux/socket.h).
- * All structures that the library reads or writes itself are little-endian with 64-bit `size_t`.
+ * Constants of the Linux ABI, which are the same on x64 and arm64 (include/uapi/asm-generic and linux/socket.h).
+ * The structures that the library reads and writes are little-endian, with a 64-bit `size_t`.
  */
 import { constants } from 'node:os';
 
@@ -13,7 +13,7 @@ export const SOCK_SEQPACKET = 5;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 
-/** How every socket is made: without a moment in which it blocks or could reach another program. */
+/** The flags of every new socket. It is never blocking, and never inherited by another program. */
 export const SOCKET_FLAGS: number = SOCK_CLOEXEC | SOCK_NONBLOCK;
 export const SOCKET_TYPE: number = SOCK_SEQPACKET | SOCKET_FLAGS;
 
@@ -46,13 +46,13 @@ export const SO_PEERPIDFD = 77;
 export const SCM_RIGHTS = 1;
 export const SCM_CREDENTIALS = 2;
 export const SCM_PIDFD = 4;
-/** The most descriptors that one message carries (include/net/scm.h). */
+/** The maximum number of descriptors in one message (include/net/scm.h). */
 export const SCM_MAX_FD = 253;
 
-/** The most buffers that one sendmsg(2) or recvmsg(2) takes; one of recvmsg's is the addon's own. */
+/** The maximum number of buffers of one sendmsg(2) or recvmsg(2). The addon uses one of those of recvmsg. */
 export const IOV_MAX = 1024;
 
-/** The size of `sockaddr_un.sun_path`. */
+/** The size of `sockaddr_un.sun_path`, in bytes. */
 export const UNIX_PATH_MAX = 108;
 
 export const POLLIN = 0x1;

@@ -1,9 +1,9 @@
-/** The operating system of this process: the back end, or a refusal where there is none. */
+/** The back end of this process. If there is none, every call throws. */
 import { unsupported } from '../errors';
 import { loadAddon } from './addon';
 import type { OperatingSystem } from './operating-system';
 
-/** Whatever fails here is thrown by the first call: to import the library works everywhere. */
+/** Defers a failure to the first call, so that the library can be imported on any system. */
 function backEnd(): OperatingSystem {
   try {
     if (process.platform === 'linux') return loadAddon();
@@ -11,10 +11,10 @@ function backEnd(): OperatingSystem {
       `seqpacket works on Linux only, not on ${process.platform}: no other system has AF_UNIX + SOCK_SEQPACKET sockets with the semantics that this library promises`,
     );
   } catch (error) {
-    const refuse = () => {
+    const fail = () => {
       throw error;
     };
-    return new Proxy({} as OperatingSystem, { get: () => refuse });
+    return new Proxy({} as OperatingSystem, { get: () => fail });
   }
 }
 

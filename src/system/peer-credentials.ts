@@ -1,4 +1,4 @@
-/** Credentials of the process at the other end of a connection. */
+/** The credentials of the peer of a connection. */
 import { systemError } from '../errors';
 import { ENOTCONN, SO_PEERCRED, SO_PEERGROUPS } from './linux';
 import { getSocketOption, getVariableOption } from './socket-options';
@@ -10,9 +10,9 @@ export interface Credentials {
   gid: number;
 }
 
-/** The credentials of the peer at the time of its connect (SO_PEERCRED in unix(7)). */
+/** The credentials of the peer at the time of connect(2), verified by the kernel (SO_PEERCRED in unix(7)). */
 export interface PeerCredentials {
-  /** As seen from this process's pid namespace; 0 if the peer is not in it. */
+  /** The process id in this process's pid namespace; 0 if the peer is outside that namespace. */
   pid: number;
   uid: number;
   gid: number;
@@ -20,19 +20,23 @@ export interface PeerCredentials {
   groups: number[];
 }
 
-/** What the kernel has for the user of a socket that has no peer. */
-const NOBODY = -1;
+/** The uid that the kernel returns for a socket without a peer. */
+const NO_UID = -1;
 
-/** The process at the other end (SO_PEERCRED). */
+/**
+ * The credentials of the peer (SO_PEERCRED).
+ *
+ * @throws `ENOTCONN` if the socket has no peer
+ */
 export function peerCredentials(fd: number): Credentials {
   const credentials = new Int32Array(3);
   getSocketOption(fd, SO_PEERCRED, credentials);
   const [pid, uid, gid] = credentials as unknown as [number, number, number];
-  if (uid === NOBODY) throw systemError('getsockopt', -ENOTCONN);
+  if (uid === NO_UID) throw systemError('getsockopt', -ENOTCONN);
   return { pid, uid: uid >>> 0, gid: gid >>> 0 };
 }
 
-/** Its supplementary groups (SO_PEERGROUPS). */
+/** The supplementary groups of the peer (SO_PEERGROUPS). */
 export function peerGroups(fd: number): number[] {
   const value = getVariableOption(fd, SO_PEERGROUPS);
   return Array.from({ length: value.length / 4 }, (_, index) => value.readUInt32LE(4 * index));

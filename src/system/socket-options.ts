@@ -1,4 +1,4 @@
-/** Options of sockets, as the kernel has them (socket(7), unix(7)). */
+/** The socket options of the kernel, at the level SOL_SOCKET (socket(7), unix(7)). */
 import { systemError } from '../errors';
 import { ERANGE, SOL_SOCKET } from './linux';
 import { os } from './os';
@@ -22,7 +22,7 @@ export function setIntegerOption(fd: number, name: number, value: number): void 
 
 const LARGEST_VARIABLE_OPTION = 1 << 20;
 
-/** An option of unknown length: the kernel reports ERANGE until there is enough room. */
+/** Reads an option of unknown length. The kernel reports ERANGE until the buffer is large enough. */
 export function getVariableOption(fd: number, name: number): Buffer {
   for (let room = 256; ; room *= 4) {
     const value = Buffer.alloc(room);

@@ -1,9 +1,9 @@
-/** Readiness where the event loop is not libuv's: a thread of the C layer (`thread-readiness.c`) reports it. */
+/** Readiness for runtimes without libuv, reported by a thread of the C layer (`thread-readiness.c`). */
 
 import type { OperatingSystem } from './operating-system';
 import { queueMicrotask } from './timers';
 
-/** The C layer has both kinds of readiness. */
+/** The C layer, with both implementations of readiness. */
 export interface Addon extends OperatingSystem {
   threadPollOpen: OperatingSystem['pollOpen'];
   threadPollWatch: OperatingSystem['pollWatch'];
@@ -12,15 +12,15 @@ export interface Addon extends OperatingSystem {
 }
 
 /**
- * By what the runtime says it is: Bun has functions of libuv's names that end the process, and Deno has none.
- * Tests try the thread on Node.js too, with SEQPACKET_READINESS=thread.
+ * Whether the runtime has no usable libuv. The runtime is identified by its globals, because Bun has functions with the
+ * names of libuv's that abort the process. Tests use the thread on Node.js with SEQPACKET_READINESS=thread.
  */
 export function runsWithoutLibuv(): boolean {
   if ('bun' in process.versions || 'Deno' in globalThis) return true;
   return process.env['SEQPACKET_READINESS'] === 'thread';
 }
 
-export function withThread(addon: Addon): OperatingSystem {
+export function withThreadReadiness(addon: Addon): OperatingSystem {
   return {
     ...addon,
     onReady: (callback, report) => addon.onReady(throwLater(callback), report),
@@ -31,7 +31,7 @@ export function withThread(addon: Addon): OperatingSystem {
   };
 }
 
-/** What is thrown in a threadsafe function's callback is swallowed by Node.js, and stops Deno. */
+/** Rethrows in a microtask. An error in the callback of a threadsafe function is ignored by Node.js, and terminates Deno. */
 function throwLater(callback: (fd: number, events: number) => boolean): typeof callback {
   return (fd, events) => {
     try {

@@ -1,6 +1,6 @@
 /**
- * The runtime's timers, as they were when the library was loaded. Test frameworks replace the global ones by
- * fake timers, which would stop the traffic of a real socket.
+ * The timers of the runtime, captured when the library is loaded. Test frameworks can replace the global timers with
+ * fake ones, which would stop the operations of real sockets.
  */
 import { performance } from 'node:perf_hooks';
 import * as timers from 'node:timers';
@@ -8,5 +8,5 @@ import * as timers from 'node:timers';
 export const { setImmediate, setTimeout, clearTimeout } = timers;
 export const { queueMicrotask } = globalThis;
 
-/** Milliseconds, monotonic. */
+/** The monotonic time in milliseconds. */
 export const now: () => number = performance.now.bind(performance);

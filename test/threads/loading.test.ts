@@ -44,7 +44,7 @@ test('importing works on other processors, and the first call says what is unsup
 test('without a binary the first call says what was tried, and how to build one', () => {
   const directory = copyWithoutBinary();
   const said = firstCall(directory);
-  assert.match(said, /^ERR_DLOPEN_FAILED seqpacket cannot load its binary: there is none of /);
+  assert.match(said, /^ERR_DLOPEN_FAILED seqpacket cannot load its binary: no such file: /);
   assert.ok(said.includes(`${directory}/build/seqpacket.node, `), said);
   assert.ok(said.includes(`${directory}/prebuilds/linux-${process.arch}.node`), said);
   assert.ok(said.includes('node node_modules/seqpacket/scripts/build-native.mjs'), said);
