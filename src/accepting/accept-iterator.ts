@@ -1,20 +1,20 @@
-/** Iterating over connections: the loop of a server, which a shortage does not end. */
+/** Iteration over connections: the loop of a server, which continues after a shortage of descriptors or memory. */
 import type { SeqpacketError } from '../errors';
 import { clearTimeout, setTimeout } from '../system/timers';
 import type { Attempt, OperationQueue, WOULD_BLOCK } from '../waiting/operation-queue';
 
-/** Errors after which accepting goes on once descriptors or memory are free again (accept(2)). */
+/** The errors for a shortage of descriptors or memory, after which accepting can continue (accept(2)). */
 const SHORTAGES = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
 const SHORTAGE_PAUSE_MS = 100;
 const SHORTAGE_WARNING = { type: 'SeqpacketWarning', code: 'SEQPACKET_SHORTAGE' };
 
-/** What belongs to an acceptor while it is open. */
+/** The part of an acceptor's session that the iterator uses. */
 interface Source<Socket> {
   readonly accepts: OperationQueue;
   readonly acceptance: Attempt<Socket>;
 }
 
-/** An acceptor, as far as its iterator is concerned. */
+/** The part of an acceptor that the iterator uses. */
 interface Acceptor {
   readonly keepsLoopAlive: boolean;
 }
@@ -23,22 +23,22 @@ export class AcceptIterator<Socket> implements AsyncIterableIterator<Socket> {
   #isOver = false;
   #hasWarned = false;
   #resume: (() => void) | undefined;
-  /** The step before, until it is done. */
-  #last: Promise<unknown> | undefined;
+  /** The previous step, until it has settled. */
+  #previousStep: Promise<unknown> | undefined;
 
   constructor(
     private readonly acceptor: Acceptor,
     private readonly source: () => Source<Socket> | undefined,
   ) {}
 
-  /** One after the other: a step that pauses is not overtaken by the next one. */
+  /** Returns the next connection. Steps run one after another, so that none overtakes one that pauses. */
   next(): Promise<IteratorResult<Socket, undefined>> {
-    const take = () => this.#next();
-    const step = this.#last === undefined ? take() : this.#last.then(take, take);
+    const advance = () => this.#next();
+    const step = this.#previousStep === undefined ? advance() : this.#previousStep.then(advance, advance);
     const done = () => {
-      if (this.#last === step) this.#last = undefined;
+      if (this.#previousStep === step) this.#previousStep = undefined;
     };
-    this.#last = step;
+    this.#previousStep = step;
     step.then(done, done);
     return step;
   }
@@ -64,7 +64,7 @@ export class AcceptIterator<Socket> implements AsyncIterableIterator<Socket> {
     return this.return();
   }
 
-  /** Steps that wait are over, too. The acceptor stays open. */
+  /** Ends the iteration, including its waiting steps. The acceptor stays open. */
   async return(): Promise<IteratorReturnResult<undefined>> {
     this.#isOver = true;
     this.#resume?.();
@@ -77,14 +77,14 @@ export class AcceptIterator<Socket> implements AsyncIterableIterator<Socket> {
     return this;
   }
 
-  /** The next connection; undefined if this is over before there is one. */
+  /** The next connection; undefined if the iteration ends first. */
   #accept(): Promise<Socket | undefined> {
     const source = this.source();
     if (source === undefined) return Promise.resolve(undefined);
     return source.accepts.run(new AcceptStep(this, source.acceptance), undefined);
   }
 
-  /** Waits a little, without keeping a process alive that the acceptor would not. */
+  /** Pauses after a shortage. The timer keeps the process alive only if the acceptor does. */
   async #pause({ message }: SeqpacketError): Promise<void> {
     if (!this.#hasWarned) process.emitWarning(`Accepting pauses: ${message}`, SHORTAGE_WARNING);
     this.#hasWarned = true;
@@ -99,7 +99,7 @@ export class AcceptIterator<Socket> implements AsyncIterableIterator<Socket> {
   }
 }
 
-/** An accept as a step of an iterator. */
+/** An accept as one step of an iterator. */
 class AcceptStep<Socket> implements Attempt<Socket> {
   constructor(
     readonly iterator: AcceptIterator<Socket>,

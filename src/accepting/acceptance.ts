@@ -1,4 +1,4 @@
-/** One attempt to accept: accept4(2), and what admits or refuses the peer. */
+/** One attempt to accept: accept4(2), and the admission or refusal of the peer. */
 import { setNonBlocking } from '../descriptors/descriptor-flags';
 import { onAccept, onRefuse, publishLater } from '../diagnostics';
 import { systemError } from '../errors';
@@ -12,27 +12,27 @@ import type { ConnectionLimit } from './connection-limit';
 /** The option of `listen` that refused a peer. */
 export type RefusalReason = 'allow' | 'maxConnections';
 
-/** An acceptor, as far as accepting is concerned. */
+/** The part of an acceptor that an attempt uses. */
 interface Listener {
   readonly fd: number;
   readonly localPath: string | Buffer;
 }
 
-const MOST_REFUSED_AT_ONCE = 16;
+const MAX_REFUSALS_PER_TRY = 16;
 
-/** The attempt that every accept of one acceptor makes. */
+/** The attempt of every accept of one acceptor. */
 export class Acceptance<Socket> implements Attempt<Socket> {
-  reportsAborted = false;
+  reportsAbortedConnections = false;
 
-  /** The peers to admit; all of them if it is not set. */
+  /** The peers to admit; all peers if undefined. */
   allow: AllowedPeers | undefined;
-  /** How many to admit; any number if it is not set. */
+  /** The limit of open connections; no limit if undefined. */
   limit: ConnectionLimit | undefined;
 
   accepted = 0;
   refused = 0;
 
-  /** @param open makes a socket of an accepted descriptor, which it owns from then on */
+  /** @param open makes a socket of an accepted descriptor, and takes ownership of it */
   constructor(
     private readonly acceptor: Listener,
     private readonly open: (fd: number, localPath: string | Buffer) => Socket,
@@ -41,16 +41,16 @@ export class Acceptance<Socket> implements Attempt<Socket> {
   try(): Socket | typeof WOULD_BLOCK {
     const { acceptor } = this;
     const { localPath } = acceptor;
-    // Another owner of the open socket may have made it blocking: accept4(2) would stop the event loop.
+    // Another owner of the open file description may have made it blocking. accept4(2) would block the event loop.
     setNonBlocking(acceptor.fd, true);
-    // Many refusals in a row are an attack, which must not block the event loop.
-    for (let refused = 0; refused < MOST_REFUSED_AT_ONCE; refused++) {
+    // Many consecutive refusals may be an attack, which must not block the event loop.
+    for (let refused = 0; refused < MAX_REFUSALS_PER_TRY; refused++) {
       let fd: number;
       do fd = os.accept4(acceptor.fd, SOCKET_FLAGS);
-      while (fd === -ECONNABORTED && !this.reportsAborted);
+      while (fd === -ECONNABORTED && !this.reportsAbortedConnections);
       if (fd === -EAGAIN) return WOULD_BLOCK;
       if (fd < 0) throw this.failure(fd);
-      const reason = this.#closedIfThrown(fd, () => this.#refusal(fd));
+      const reason = this.#closeOnThrow(fd, () => this.#refusal(fd));
       if (reason === undefined) return this.#admit(fd, localPath);
       this.#refuse(fd, reason);
     }
@@ -69,7 +69,7 @@ export class Acceptance<Socket> implements Attempt<Socket> {
   #refuse(fd: number, reason: RefusalReason): void {
     const { acceptor } = this;
     const credentials = onRefuse.hasSubscribers
-      ? this.#closedIfThrown(fd, () => peerCredentials(fd))
+      ? this.#closeOnThrow(fd, () => peerCredentials(fd))
       : undefined;
     os.close(fd);
     this.refused++;
@@ -85,7 +85,8 @@ export class Acceptance<Socket> implements Attempt<Socket> {
     return socket;
   }
 
-  #closedIfThrown<T>(fd: number, work: () => T): T {
+  /** Runs the work. If it throws, closes the descriptor. */
+  #closeOnThrow<T>(fd: number, work: () => T): T {
     try {
       return work();
     } catch (error) {

@@ -1,4 +1,4 @@
-/** How many of the sockets that an acceptor has accepted may be open at once. */
+/** The limit of open sockets that one acceptor has accepted. */
 
 export class ConnectionLimit {
   #open = 0;
@@ -9,28 +9,28 @@ export class ConnectionLimit {
     return this.#open >= this.max;
   }
 
-  /** Counts one more, until it leaves, or until it is collected. */
-  enter(socket: object): ConnectionSlot {
+  /** Counts a socket until its slot is released, or until the socket is garbage-collected. */
+  acquire(socket: object): ConnectionSlot {
     this.#open++;
-    const place = new ConnectionSlot(() => this.#open--);
-    collected.register(socket, place);
-    return place;
+    const slot = new ConnectionSlot(() => this.#open--);
+    collected.register(socket, slot);
+    return slot;
   }
 }
 
-/** The place of one socket. */
+/** The slot of one socket within the limit. */
 export class ConnectionSlot {
-  #leave: (() => void) | undefined;
+  #release: (() => void) | undefined;
 
-  constructor(leave: () => void) {
-    this.#leave = leave;
+  constructor(release: () => void) {
+    this.#release = release;
   }
 
-  /** Leaving twice does nothing. */
-  leave(): void {
-    this.#leave?.();
-    this.#leave = undefined;
+  /** Releases the slot. Calling this again does nothing. */
+  release(): void {
+    this.#release?.();
+    this.#release = undefined;
   }
 }
 
-const collected = new FinalizationRegistry<ConnectionSlot>((place) => place.leave());
+const collected = new FinalizationRegistry<ConnectionSlot>((slot) => slot.release());

@@ -43,11 +43,11 @@ export interface AcceptorOptions {
 }
 
 const ENABLE_CONNECTION_ABORTED: Option<Session, boolean> = {
-  get: ({ acceptance }) => acceptance.reportsAborted,
+  get: ({ acceptance }) => acceptance.reportsAbortedConnections,
   set: {
     check: (value) => checkBoolean(value, 'value'),
     apply: ({ acceptance }, value) => {
-      acceptance.reportsAborted = value;
+      acceptance.reportsAbortedConnections = value;
     },
   },
 };

@@ -18,8 +18,8 @@ export class Session extends Connection {
   /** Made when it is first needed, as the sends are: there are servers with many connections that are silent. */
   connects: BackOff | undefined;
   remotePath: string | Buffer | undefined;
-  /** Where an acceptor counts how many are open. */
-  place: ConnectionSlot | undefined;
+  /** The slot within the limit of the acceptor. */
+  slot: ConnectionSlot | undefined;
   /** Whether `shutdown` has ended sending: poll(2) does not say so. */
   sendsAreOver = false;
   #sends: OperationQueue | undefined;

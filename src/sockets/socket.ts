@@ -119,7 +119,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
     acceptedSocket = (fd, localPath, limit) => {
       const socket = new SeqpacketSocket();
       socket.begin(fd, localPath);
-      (socket.#session as Session).place = limit?.enter(socket);
+      (socket.#session as Session).slot = limit?.acquire(socket);
       return socket;
     };
   }
@@ -496,7 +496,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   /** @internal */
   protected override closing(): void {
     this.#session?.receiver.close();
-    this.#session?.place?.leave();
+    this.#session?.slot?.release();
     this.#session = undefined;
     this.#readable = undefined;
     this.#writable = undefined;

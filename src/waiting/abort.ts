@@ -1,6 +1,6 @@
 /**
- * Operations that wait with an `AbortSignal`. However many share a signal, it gets one listener: a program
- * with one signal for everything is not warned of a leak.
+ * Waiting operations with an `AbortSignal`. All operations with the same signal share one event listener, so that many
+ * of them do not cause Node's warning about a listener leak.
  */
 import { AbortError } from '../errors';
 
@@ -8,7 +8,8 @@ export interface Abortable {
   abort(error: AbortError): void;
 }
 
-class Watch {
+/** The event listener of one signal. */
+class AbortListener {
   readonly #abortables = new Set<Abortable>();
 
   constructor(private readonly signal: AbortSignal) {
@@ -23,25 +24,27 @@ class Watch {
     this.#abortables.delete(abortable);
     if (this.#abortables.size > 0) return;
     this.signal.removeEventListener('abort', this);
-    watches.delete(this.signal);
+    listeners.delete(this.signal);
   }
 
   handleEvent(): void {
-    for (const each of [...this.#abortables]) each.abort(new AbortError(this.signal));
+    for (const abortable of [...this.#abortables]) abortable.abort(new AbortError(this.signal));
   }
 }
 
-const watches = new WeakMap<AbortSignal, Watch>();
+const listeners = new WeakMap<AbortSignal, AbortListener>();
 
-export function watch(signal: AbortSignal, abortable: Abortable): void {
-  let known = watches.get(signal);
-  if (known === undefined) {
-    known = new Watch(signal);
-    watches.set(signal, known);
+/** Calls `abort` of the operation when the signal is aborted. */
+export function addAbortable(signal: AbortSignal, abortable: Abortable): void {
+  let listener = listeners.get(signal);
+  if (listener === undefined) {
+    listener = new AbortListener(signal);
+    listeners.set(signal, listener);
   }
-  known.add(abortable);
+  listener.add(abortable);
 }
 
-export function unwatch(signal: AbortSignal, abortable: Abortable): void {
-  watches.get(signal)?.delete(abortable);
+/** Reverses {@link addAbortable}. */
+export function removeAbortable(signal: AbortSignal, abortable: Abortable): void {
+  listeners.get(signal)?.delete(abortable);
 }

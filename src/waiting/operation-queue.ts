@@ -1,51 +1,53 @@
 /**
- * Operations that may have to wait: the heart of the library.
+ * The queue of operations that may have to wait: the core of the library.
  *
- * An operation is tried at once. If it would block, it joins its queue and is tried again when its
- * waker (readiness.ts, or a timer for connect) says so. Operations are served in their order;
- * none overtakes another. A cancelled or aborted operation leaves the queue. Only a successful try has any effect,
- * so that it had none.
+ * An operation is tried at once. If it would block, it is appended to its queue. It is tried again when the waker of the
+ * queue reports a reason (readiness.ts, or a timer for connect). Operations are served in the order of the calls, and
+ * none overtakes another. A cancelled or aborted operation leaves the queue without effect, because only a successful
+ * try has an effect.
  *
- * When the time slice of a turn of the event loop is over (turn.ts), operations go on in the next one, so that
- * no flood on one socket starves timers and other sockets.
+ * When the time slice of a turn of the event loop is over (turn.ts), the operations continue in the next turn. A flood
+ * on one socket therefore never starves timers or other sockets.
  */
 
 import { publishError } from '../diagnostics';
 import { AbortError } from '../errors';
 import { EAGAIN, ECANCELED } from '../system/linux';
 import { now } from '../system/timers';
-import { type Abortable, unwatch, watch } from './abort';
-import { checkTime, deferToNextTurn, hasTime, rejection } from './turn';
+import { type Abortable, addAbortable, removeAbortable } from './abort';
+import { deferToNextTurn, hasTime, rejection, updateSlice } from './turn';
 
-/** What a try returns that has to wait. */
+/** The result of a try that would block. */
 export const WOULD_BLOCK: unique symbol = Symbol('would block');
 
-/** What a try returns that did a part of its work, and could go on. */
-export const UNFINISHED: unique symbol = Symbol('not done');
+/** The result of a try that did a part of its work and can continue at once. */
+export const UNFINISHED: unique symbol = Symbol('unfinished');
 
+/** One operation, as its queue sees it. */
 export interface Attempt<T> {
-  /** Does it, now: returns the result, throws the error, or says why there is none yet. */
+  /** Tries the operation once. Returns the result or the reason that there is none yet, or throws the error. */
   try(): T | typeof WOULD_BLOCK | typeof UNFINISHED;
-  /** Makes the error of this operation for a negative errno. */
+  /** Creates the error of this operation for a negative errno. */
   failure(errno: number): Error;
-  /** Whether it cannot be left to readiness alone when to try this first. */
+  /** Whether the first try must not be skipped in favor of waiting for readiness. */
   readonly needsFirstTry?: boolean;
-  /** Whether it fails with EAGAIN in place of waiting. */
+  /** Whether the operation fails with EAGAIN instead of waiting. */
   readonly doesNotWait?: boolean;
-  /** Adds to the error of an abort, in an operation that may have done a part of its work. */
+  /** Adds information to the error of an abort, for an operation that may have done a part of its work. */
   aborted?(error: Error): Error;
   /** Called before the operation begins to wait. */
   beginWaiting?(): void;
-  /** Called once an operation that waited will not be tried again. */
+  /** Called after the last try of an operation that has waited. */
   endWaiting?(): void;
 }
 
-/** Calls `proceed()` of a queue when there is a reason to try again, until it leaves. */
+/** Calls `proceed()` of a waiting queue when there is a reason to try again, until the queue leaves. */
 export interface Waker {
-  /** Called again whenever a try has shown that the queue still has to wait. */
+  /** Begins to wait. Called again after each try that would block. */
   wait(queue: OperationQueue): void;
+  /** Ends the wait. */
   leave(queue: OperationQueue): void;
-  /** The queue seldom has to wait at the moment. */
+  /** Called when operations of the queue seldom have to wait, so that readiness need not be watched. */
   stopWatching?(queue: OperationQueue): void;
 }
 
@@ -53,45 +55,45 @@ export const READABLE = 1;
 export const WRITABLE = 2;
 export type Direction = typeof READABLE | typeof WRITABLE;
 
-/** How many operations of one queue are served before the other queues that are due. */
+/** The maximum number of operations that one queue completes before the other queues that are due. */
 const OPERATIONS_PER_VISIT = 32;
 
 /**
- * After so many tries in a row that did not have to wait, readiness is no longer watched: that costs
- * 0.1 µs with each message, and to begin and end it about 1 µs.
+ * After this number of consecutive operations that completed without waiting, readiness is no longer watched. Watching
+ * costs 0.1 µs for each message. Beginning and ending it costs about 1 µs.
  */
-const TRIES_BEFORE_UNWATCHING = 16;
+const COMPLETIONS_BEFORE_UNWATCHING = 16;
 
 /**
- * After so many operations in a row whose first try found nothing, the next ones wait without that try; but
- * one in PROBE_EVERY is tried, to find out whether there is something at once again.
+ * After this number of consecutive operations whose first try would block, the next operations wait without a first
+ * try. One in PROBE_EVERY is still tried, to detect that operations can complete at once again.
  */
-const MISSES_TO_SKIP = 4;
+const BLOCKED_TRIES_BEFORE_SKIPPING = 4;
 const PROBE_EVERY = 8;
 
-/** The operations of one kind on one socket. */
+/** The operations of one direction on one socket. */
 export class OperationQueue {
   readonly direction: Direction;
   readonly #waker: Waker;
   #first: Operation | undefined;
   #last: Operation | undefined;
-  /** How long an operation is tried again and again before it waits: in milliseconds. */
+  /** How long an operation is retried in a loop before it waits, in milliseconds. */
   spin = 0;
-  #waits = false;
-  #deferred = false;
-  /** Whether one may wait for its turn that must not wait for readiness. */
+  #isWaiting = false;
+  #isDeferred = false;
+  /** Whether the queue may contain an operation that does not wait for readiness, but only for its turn. */
   #hasNonWaiting = false;
-  /** Tries in a row that did not have to wait. */
-  #streak = 0;
-  /** Operations in a row whose first try would have blocked. */
-  #misses = 0;
+  /** The number of consecutive operations that completed without waiting. */
+  #completedAtOnce = 0;
+  /** The number of consecutive operations whose first try would block, or was skipped. */
+  #blockedFirstTries = 0;
 
   constructor(waker: Waker, direction: Direction) {
     this.#waker = waker;
     this.direction = direction;
   }
 
-  /** How many wait. */
+  /** The number of waiting operations. */
   get length(): number {
     let length = 0;
     for (let each = this.#first; each !== undefined; each = each.next) length++;
@@ -102,7 +104,7 @@ export class OperationQueue {
     return this.#first === undefined;
   }
 
-  /** Tries the operation, or lets it wait for its turn. */
+  /** Tries the operation at once, or appends it to the queue. */
   run<T>(attempt: Attempt<T>, signal: AbortSignal | undefined): Promise<T> {
     if (signal?.aborted) {
       const error = new AbortError(signal);
@@ -112,22 +114,27 @@ export class OperationQueue {
     let isTried = false;
     let waits = false;
     try {
-      if (this.#waits && attempt.doesNotWait && hasTime()) {
+      if (this.#isWaiting && attempt.doesNotWait && hasTime()) {
         return Promise.reject(attempt.failure(-EAGAIN));
       }
-      if (isFirst && this.#skips() && attempt.needsFirstTry !== true && attempt.doesNotWait !== true) {
+      if (
+        isFirst &&
+        this.#skipsFirstTry() &&
+        attempt.needsFirstTry !== true &&
+        attempt.doesNotWait !== true
+      ) {
         waits = true;
       } else if (isFirst && hasTime()) {
         isTried = true;
         let result = attempt.try();
         if (result === WOULD_BLOCK && this.spin > 0) result = this.#trySpinning(attempt);
         if (result !== WOULD_BLOCK && result !== UNFINISHED) {
-          this.#misses = 0;
-          this.#succeeded();
+          this.#blockedFirstTries = 0;
+          this.#recordCompletion();
           return Promise.resolve(result);
         }
         waits = result === WOULD_BLOCK;
-        if (waits) this.#misses++;
+        if (waits) this.#blockedFirstTries++;
       }
       attempt.beginWaiting?.();
     } catch (error) {
@@ -136,7 +143,7 @@ export class OperationQueue {
         publishError(error);
         return rejected;
       }
-      attempt = new Failure(attempt, error);
+      attempt = new FailedAttempt(attempt, error);
       waits = false;
     }
     const operation = new Operation(this, attempt, signal);
@@ -147,9 +154,9 @@ export class OperationQueue {
     return promise;
   }
 
-  /** Tries those that wait, in their order, until one would block or the time is over. */
+  /** Tries the waiting operations in order, until one would block or the time slice is over. */
   proceed(): void {
-    this.#deferred = false;
+    this.#isDeferred = false;
     for (let served = 0; this.#first !== undefined; served++) {
       if (served === OPERATIONS_PER_VISIT || !hasTime()) {
         this.#proceedNextTurn();
@@ -159,12 +166,12 @@ export class OperationQueue {
     }
   }
 
-  /** Tries those that wait until one would block, whatever time it takes. */
+  /** Tries the waiting operations in order, until one would block. Ignores the time slice. */
   flush(): void {
     while (this.#first !== undefined && this.#tryFirst(this.#first)) {}
   }
 
-  /** Returns whether it would not block. */
+  /** Tries the first operation. Returns false if it would block. */
   #tryFirst(first: Operation): boolean {
     let result: unknown;
     try {
@@ -182,15 +189,15 @@ export class OperationQueue {
     }
     this.remove(first);
     first.resolve(result);
-    this.#succeeded();
+    this.#recordCompletion();
     return true;
   }
 
-  /** Whether the first try is left out, since it would find nothing. */
-  #skips(): boolean {
-    if (this.#misses < MISSES_TO_SKIP || this.spin > 0) return false;
-    this.#misses++;
-    return this.#misses % PROBE_EVERY !== 0;
+  /** Whether to skip the first try of an operation, because it would probably block. */
+  #skipsFirstTry(): boolean {
+    if (this.#blockedFirstTries < BLOCKED_TRIES_BEFORE_SKIPPING || this.spin > 0) return false;
+    this.#blockedFirstTries++;
+    return this.#blockedFirstTries % PROBE_EVERY !== 0;
   }
 
   #trySpinning<T>(attempt: Attempt<T>): T | typeof WOULD_BLOCK | typeof UNFINISHED {
@@ -201,17 +208,17 @@ export class OperationQueue {
       result = attempt.try();
       time = now();
     } while (result === WOULD_BLOCK && time - start < this.spin);
-    checkTime(start);
-    checkTime(time);
+    updateSlice(start);
+    updateSlice(time);
     return result;
   }
 
-  #succeeded(): void {
-    this.#streak++;
-    if (this.#streak === TRIES_BEFORE_UNWATCHING) this.#waker.stopWatching?.(this);
+  #recordCompletion(): void {
+    this.#completedAtOnce++;
+    if (this.#completedAtOnce === COMPLETIONS_BEFORE_UNWATCHING) this.#waker.stopWatching?.(this);
   }
 
-  /** Rejects all that wait, with `ECANCELED` unless an error is given. */
+  /** Rejects all waiting operations with the error, or with `ECANCELED`. */
   cancel(error?: unknown): void {
     for (let first = this.#first; first !== undefined; first = this.#first) {
       this.remove(first);
@@ -219,7 +226,7 @@ export class OperationQueue {
     }
   }
 
-  /** Ends those that wait and are over, without having been done, with this result. */
+  /** Resolves the waiting operations that are over with the result, without trying them. */
   finish(isOver: (attempt: Attempt<unknown>) => boolean, result: unknown): void {
     for (let each = this.#first; each !== undefined; each = each.next) {
       if (!isOver(each.attempt)) continue;
@@ -236,14 +243,14 @@ export class OperationQueue {
     if (operation.attempt.doesNotWait) this.#hasNonWaiting = true;
   }
 
-  /** Removes an operation that was not done. The one that becomes the first was not tried yet. */
+  /** Removes an unfinished operation. If a new one becomes the first, it is tried in the next turn. */
   leave(operation: Operation): void {
     const wasFirst = operation === this.#first;
     this.remove(operation);
     if (wasFirst && this.#first !== undefined) this.#proceedNextTurn();
   }
 
-  /** Removes an operation; it will not be tried again. */
+  /** Removes an operation, which is not tried again. */
   remove(operation: Operation): void {
     const { previous, next } = operation;
     if (previous === undefined) this.#first = next;
@@ -251,24 +258,24 @@ export class OperationQueue {
     if (next === undefined) this.#last = previous;
     else next.previous = previous;
     operation.detach();
-    if (this.#first === undefined && this.#waits) {
-      this.#waits = false;
+    if (this.#first === undefined && this.#isWaiting) {
+      this.#isWaiting = false;
       this.#waker.leave(this);
     }
   }
 
   #wait(): void {
-    this.#streak = 0;
+    this.#completedAtOnce = 0;
     try {
       this.#waker.wait(this);
-      this.#waits = true;
+      this.#isWaiting = true;
     } catch (error) {
       this.cancel(error);
     }
     if (this.#hasNonWaiting) this.#refuseNonWaiting();
   }
 
-  /** Ends those that do not wait, now that the first one has to. */
+  /** Rejects the operations that do not wait, because the first operation has to wait. */
   #refuseNonWaiting(): void {
     this.#hasNonWaiting = false;
     for (let each = this.#first; each !== undefined; each = each.next) {
@@ -279,14 +286,14 @@ export class OperationQueue {
   }
 
   #proceedNextTurn(): void {
-    if (this.#deferred) return;
-    this.#deferred = true;
+    if (this.#isDeferred) return;
+    this.#isDeferred = true;
     deferToNextTurn(this);
   }
 }
 
-/** An operation that has failed already, but not before those in front of it have settled. */
-class Failure implements Attempt<never> {
+/** An operation that has already failed. Its promise is rejected after the operations before it have settled. */
+class FailedAttempt implements Attempt<never> {
   constructor(
     private readonly attempt: Attempt<unknown>,
     private readonly error: unknown,
@@ -305,7 +312,7 @@ class Failure implements Attempt<never> {
   }
 }
 
-/** An operation that waits. */
+/** A waiting operation. */
 class Operation implements Abortable {
   next: Operation | undefined;
   previous: Operation | undefined;
@@ -317,7 +324,7 @@ class Operation implements Abortable {
     readonly attempt: Attempt<unknown>,
     readonly signal: AbortSignal | undefined,
   ) {
-    if (signal !== undefined) watch(signal, this);
+    if (signal !== undefined) addAbortable(signal, this);
   }
 
   promise<T>(): Promise<T> {
@@ -333,7 +340,7 @@ class Operation implements Abortable {
   }
 
   detach(): void {
-    if (this.signal !== undefined) unwatch(this.signal, this);
+    if (this.signal !== undefined) removeAbortable(this.signal, this);
     this.attempt.endWaiting?.();
   }
 }

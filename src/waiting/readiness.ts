@@ -1,34 +1,34 @@
-/** Waiting for a descriptor: which queues to go on with when the event loop says that it is ready. */
+/** Readiness of descriptors: continues the waiting queues when the event loop reports a descriptor as ready. */
 import { OwnedDescriptor } from '../descriptors/owned-descriptor';
 import { systemError } from '../errors';
 import { os } from '../system/os';
 import { type OperationQueue, READABLE, type Waker, WRITABLE } from './operation-queue';
-import { noteTurn } from './turn';
+import { recordTurn } from './turn';
 
-/** By number, the descriptors with queues that wait: held here, so that nothing is collected while it waits. */
+/** The descriptors with waiting queues, by number. The reference prevents garbage collection while a queue waits. */
 const waiting: (PolledDescriptor | undefined)[] = [];
 
-/** Descriptors whose poll was stopped, because it reported while no queue waited. */
+/** The numbers of descriptors whose poll was stopped, because it reported readiness while no queue waited. */
 const stopped = new Set<number>();
 
-/** Among the directions of a report: the poll has been stopped. */
+/** The bit in the reported directions by which the back end reports that the poll was stopped. */
 const STOPPED = 0x10000;
 
-/** See `onReady` in os.ts. */
+/** See `onReady` in operating-system.ts. */
 const report = new Int32Array(3);
 let reported: PolledDescriptor | undefined;
-let listening = false;
+let isListening = false;
 
 /**
- * An owned descriptor that can be waited on. Its poll handle is made when it is first needed, and keeps the
- * event loop alive only while a queue waits. To begin and to end watching costs system calls, so it goes on
- * watching as long as a queue often waits.
+ * An owned descriptor that can be polled for readiness. Its poll handle is created on first use, and keeps the event loop
+ * alive only while a queue waits. Beginning and ending to watch costs system calls, so that a direction stays watched as
+ * long as its queue often waits.
  */
 export class PolledDescriptor extends OwnedDescriptor implements Waker {
   #isPolled = false;
-  /** The directions that are watched. */
+  /** The watched directions. */
   #watched = 0;
-  /** The queues that wait, one for each direction. */
+  /** The waiting queues, at most one for each direction. */
   #readers: OperationQueue | undefined;
   #writers: OperationQueue | undefined;
   #keepsLoopAlive = true;
@@ -61,12 +61,13 @@ export class PolledDescriptor extends OwnedDescriptor implements Waker {
     if (this.#isPolled) this.#watch(this.#watched & ~queue.direction);
   }
 
-  /** Whether waiting on this descriptor keeps the event loop alive. */
+  /** Whether a waiting queue keeps the event loop alive. */
   set keepsLoopAlive(value: boolean) {
     this.#keepsLoopAlive = value;
     if (this.#isPolled && !this.#isIdle) this.#keepLoopAlive(value);
   }
 
+  /** Continues the queues of the ready directions. */
   ready(events: number): void {
     if ((events & STOPPED) !== 0) this.#watched = 0;
     const awaited =
@@ -89,9 +90,9 @@ export class PolledDescriptor extends OwnedDescriptor implements Waker {
   }
 
   #openPoll(): void {
-    if (!listening) {
+    if (!isListening) {
       os.onReady(dispatch, report);
-      listening = true;
+      isListening = true;
     }
     const result = os.pollOpen(this.fd);
     if (result < 0) throw systemError('epoll_ctl', result);
@@ -112,7 +113,7 @@ export class PolledDescriptor extends OwnedDescriptor implements Waker {
 }
 
 function dispatch(fd: number, events: number): boolean {
-  noteTurn(report[2] as number);
+  recordTurn(report[2] as number);
   reported = waiting[fd];
   if (reported === undefined) {
     stopped.add(fd);

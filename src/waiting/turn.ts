@@ -1,26 +1,27 @@
 /**
- * Turns of the event loop: how long operations may complete at once before timers and other sockets are served.
+ * Turns of the event loop. In each turn, operations complete at once during one time slice; then timers and other
+ * sockets are served.
  *
- * All operations of a thread share one time slice in each turn. What they consume is counted in units, and the
- * clock is read once in several units: reading it costs 65 ns, a twentieth of a short message.
+ * All operations of a thread share the time slice. Their cost is counted in units, and the clock is read once in several
+ * units. Reading the clock costs 65 ns, a twentieth of the cost of a short message.
  */
 import { now, setImmediate } from '../system/timers';
 
-/** How long operations complete at once in one turn, in milliseconds. */
+/** The length of the time slice in one turn, in milliseconds. */
 const SLICE_MS = 1;
 
-/** How many units are consumed between two looks at the clock. A try of an operation is one unit. */
+/** The number of units between two readings of the clock. A try of an operation costs one unit. */
 const UNITS_PER_READING = 12;
 
-/** How many bytes of a message are a unit. To copy them takes about as long as a system call. */
+/** The number of bytes in a unit, as a power of 2. Copying them takes about as long as a system call. */
 const BYTES_PER_UNIT_SHIFT = 13;
 
 let unitsLeft = UNITS_PER_READING;
-/** When the slice ends; 0 before the first look at the clock in this turn. */
+/** The end of the time slice, in milliseconds; 0 before the first reading of the clock in this turn. */
 let sliceEnd = 0;
 let isOver = false;
 
-/** The number of the turn, as the back end reports it; 0 where it is not known. */
+/** The number of the turn, as reported by the back end; 0 if unknown. */
 let reportedTurn = 0;
 
 /** Begins a turn with a new time slice. */
@@ -30,31 +31,31 @@ function beginTurn(): void {
   isOver = false;
 }
 
-/** The back end reports something, in the turn of this number (see `onReady` in os.ts). */
-export function noteTurn(turn: number): void {
+/** Begins a new time slice if the back end reports a new turn (see `onReady` in operating-system.ts). */
+export function recordTurn(turn: number): void {
   if (turn === reportedTurn) return;
   reportedTurn = turn;
   beginTurn();
 }
 
-/** Whether an operation may be tried in this turn. */
+/** Whether an operation may be tried in this turn. Counts the try. */
 export function hasTime(): boolean {
   if (--unitsLeft >= 0) return true;
   return readClock();
 }
 
 function readClock(): boolean {
-  if (!isOver) checkTime(now());
+  if (!isOver) updateSlice(now());
   if (isOver) return false;
   unitsLeft = UNITS_PER_READING - 1;
   return true;
 }
 
-/** Ends the slice if it is that late. */
-export function checkTime(time: number): void {
+/** Ends the time slice if the time is past its end. The first reading in a turn begins the slice. */
+export function updateSlice(time: number): void {
   if (sliceEnd === 0) {
     sliceEnd = time + SLICE_MS;
-    // What comes next may be in another turn, without any report.
+    // The next operation may be in a later turn that the back end does not report.
     setImmediate(beginTurn);
   }
   if (time < sliceEnd) return;
@@ -62,40 +63,43 @@ export function checkTime(time: number): void {
   unitsLeft = 0;
 }
 
-/** Counts what a message has cost besides its system call. */
+/** Counts the cost of a message in addition to its system call. */
 export function charge(bytes: number, descriptors: number): void {
   unitsLeft -= (bytes >> BYTES_PER_UNIT_SHIFT) + descriptors;
 }
 
-/** What goes on in a later turn. */
+/** Work that continues in a later turn. */
 export interface Deferred {
   proceed(): void;
 }
 
 let deferred: Deferred[] = [];
 
-/** Calls `proceed()` in a later turn, after all that were deferred before. */
+/** Calls `proceed()` in a later turn, after the work that was deferred before. */
 export function deferToNextTurn(work: Deferred): void {
   deferred.push(work);
   if (deferred.length === 1) setImmediate(proceedDeferred);
 }
 
 function proceedDeferred(): void {
-  const works = deferred;
+  const pending = deferred;
   deferred = [];
   let done = 0;
   beginTurn();
   try {
-    while (done < works.length && hasTime()) (works[done++] as Deferred).proceed();
+    while (done < pending.length && hasTime()) (pending[done++] as Deferred).proceed();
   } finally {
-    if (done < works.length) {
+    if (done < pending.length) {
       if (deferred.length === 0) setImmediate(proceedDeferred);
-      deferred = [...works.slice(done), ...deferred];
+      deferred = [...pending.slice(done), ...deferred];
     }
   }
 }
 
-/** A promise that rejects: now, or in a later turn if this one's time is over. A loop of failures is a flood too. */
+/**
+ * Returns a promise that rejects at once, or in a later turn if the time slice is over. Without this, a loop of failing
+ * calls would starve the event loop.
+ */
 export function rejection(error: unknown): Promise<never> {
   if (hasTime()) return Promise.reject(error);
   return new Promise((_, reject) => deferToNextTurn({ proceed: () => reject(error) }));
