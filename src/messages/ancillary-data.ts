@@ -1,9 +1,10 @@
 /**
- * Ancillary data: the control messages that travel beside a message (cmsg(3), unix(7)).
+ * Ancillary data: the control messages that accompany a message (cmsg(3), unix(7)).
  *
- * A control block is what the operating system layer reads and writes: four 32-bit numbers (how many
- * bytes of control messages there are, the flags that recvmsg(2) returned, how many bytes the parts had room for,
- * and none), then the control messages, each a cmsghdr (64-bit length, 32-bit level, 32-bit type) and its data, aligned to 8.
+ * A control block is the format that the operating system layer reads and writes. It begins with four 32-bit numbers:
+ * the length of the control messages in bytes, the flags returned by recvmsg(2), the total length of the parts in bytes,
+ * and an unused one. The control messages follow. Each is a cmsghdr (64-bit length, 32-bit level, 32-bit type) and its
+ * data, aligned to 8 bytes.
  */
 
 import {
@@ -23,16 +24,16 @@ const BLOCK_HEADER_WORDS = 4;
 const MESSAGE_HEADER_WORDS = 4;
 const MESSAGE_HEADER_BYTES = 16;
 
-/** What came with a message besides its data. The descriptors are the receiver's to close. */
+/** The decoded ancillary data of one message. The receiver owns the descriptors. */
 export interface AncillaryData {
   readonly fds: readonly number[];
   /** The credentials of the sender; only with SO_PASSCRED. */
   readonly credentials: Credentials | undefined;
-  /** Whether the kernel had to drop some of it (MSG_CTRUNC). */
+  /** Whether the kernel discarded some of the ancillary data (MSG_CTRUNC). */
   readonly truncated: boolean;
-  /** Whether there was any, known to the library or not. */
+  /** Whether there was any control message, including unknown ones. */
   readonly present: boolean;
-  /** Whether the message was longer than all the memory that it was offered, and has been cut (MSG_TRUNC). */
+  /** Whether the message was longer than the parts and the overflow area, and was therefore truncated (MSG_TRUNC). */
   readonly cut: boolean;
 }
 
@@ -45,29 +46,29 @@ export const NO_ANCILLARY_DATA: AncillaryData = {
 };
 
 /**
- * Room for all that Linux attaches to a message: 253 descriptors (1,032 bytes), a time stamp,
- * credentials, a pidfd, and a security label of up to a page.
+ * The control block for receiving. It has room for all ancillary data of Linux: 253 descriptors (1,032 bytes), a time
+ * stamp, credentials, a pidfd, and a security label of up to one page.
  */
 const incoming = new Int32Array(2048);
 
-/** How many bytes of control messages to receive, for a message whose descriptors may be wanted. */
+/** Room for control messages in bytes, if the descriptors may be delivered. */
 export const ROOM_FOR_ALL: number = incoming.byteLength - 4 * BLOCK_HEADER_WORDS;
 
 /**
- * The same for a message without descriptors: a time stamp and credentials. The kernel then closes nearly all
- * descriptors, which costs a tenth of installing and closing them here.
+ * Room for a time stamp and credentials, if no descriptors are delivered. The kernel then closes nearly all descriptors.
+ * That costs a tenth of installing them and closing them here.
  */
 export const ROOM_FOR_CREDENTIALS = 64;
 
-/** The same for data alone: only whether there was a control message. */
+/** Room for data alone: enough to detect that there was a control message. */
 export const ROOM_FOR_MARK = 16;
 
-/** The same for a message of a batch: all but a security label. */
+/** Room for each message of a batch: all ancillary data except a security label. */
 export const ROOM_IN_BATCH = 1280;
 
 let isRegistered = false;
 
-/** Registers the control block that every receive of this thread fills in. */
+/** Registers the control block, which every receive of this thread fills in. */
 export function registerControlBlock(): void {
   if (isRegistered) return;
   os.controlBlock(new Uint8Array(incoming.buffer));
@@ -75,10 +76,10 @@ export function registerControlBlock(): void {
 }
 
 /**
- * Takes what the last receive has left in the control block: a second call returns nothing, so that no descriptor has
- * two owners.
+ * Decodes the ancillary data of the last receive, and clears the control block. A second call returns no data, so that
+ * no descriptor has two owners.
  */
-export function takeAncillaryData(): AncillaryData {
+export function decodeAncillaryData(): AncillaryData {
   const length = incoming[0] as number;
   const flags = incoming[1] as number;
   if (length === 0 && (flags & (MSG_CTRUNC | MSG_TRUNC)) === 0) return NO_ANCILLARY_DATA;
@@ -103,7 +104,7 @@ export function takeAncillaryData(): AncillaryData {
       const [pid, uid, gid] = incoming.subarray(data, data + 3) as unknown as [number, number, number];
       credentials = { pid, uid: uid >>> 0, gid: gid >>> 0 };
     } else if (level === SOL_SOCKET && type === SCM_PIDFD) {
-      // Present only if another owner of the socket set SO_PASSPIDFD; the library does not request it.
+      // Present only if another owner of the socket has set SO_PASSPIDFD. The library does not set it.
       const pidfd = incoming[data] as number;
       if (pidfd >= 0) os.close(pidfd);
     }
@@ -119,7 +120,7 @@ export function takeAncillaryData(): AncillaryData {
   };
 }
 
-/** A control block with one SCM_RIGHTS message; none for no descriptors. */
+/** Encodes a control block with one SCM_RIGHTS message; null without descriptors. */
 export function encodeDescriptors(fds: readonly number[]): Uint8Array | null {
   if (fds.length === 0) return null;
   if (fds.length > SCM_MAX_FD) throw new RangeError(`${fds.length} descriptors`);
@@ -134,14 +135,14 @@ export function encodeDescriptors(fds: readonly number[]): Uint8Array | null {
 }
 
 /**
- * How many bytes the parts of the last receive had room for, as the system call saw them: memory that other threads
- * share may have grown since.
+ * The total length of the parts of the last receive, in bytes, at the time of the system call. Shared memory may have
+ * grown since then.
  */
 export function roomOfLastReceive(): number {
   return incoming[2] as number;
 }
 
-/** Closes received descriptors that were not asked for. Errors of closing them concern no caller. */
+/** Closes received descriptors that were not requested. Errors of close(2) are ignored, because no caller can handle them. */
 export function closeDescriptors({ fds }: AncillaryData): void {
   for (const fd of fds) os.close(fd);
 }

@@ -1,14 +1,14 @@
-/** What one recvmmsg(2) has received: to be taken before the next one. */
+/** The messages of one recvmmsg(2). They must be copied before the next recvmmsg(2). */
 
 import { MSG_TRUNC } from '../system/linux';
 import { os } from '../system/os';
-import { type AncillaryData, ROOM_FOR_MARK, ROOM_IN_BATCH, takeAncillaryData } from './ancillary-data';
+import { type AncillaryData, decodeAncillaryData, ROOM_FOR_MARK, ROOM_IN_BATCH } from './ancillary-data';
 import { allocateMemory } from './message-memory';
 
-/** The most messages that one recvmmsg receives. */
+/** The maximum number of messages of one recvmmsg. */
 export const MAX_BATCH = 64;
 
-/** Of each message four numbers: see `recvmmsg` in os.ts. */
+/** The indices of the four numbers of each message: see `recvmmsg` in operating-system.ts. */
 const LENGTH = 0;
 const FLAGS = 1;
 const CONTROL_LENGTH = 2;
@@ -16,33 +16,36 @@ const DESCRIPTORS = 3;
 const NUMBERS = 4;
 const results = new Int32Array(NUMBERS * MAX_BATCH);
 
-/** From this length on, in bytes, messages of a batch do not share their memory. */
-const LONG = 16_384;
+/** Batches with more bytes than this have separate memory for each message. */
+const LARGEST_SHARED = 16_384;
 
-/** How many bytes of the area that batches are received into stay in memory, at most twice as many for a moment. */
+/** How many bytes of the receive area for batches may stay resident. Twice as many may be resident for a moment. */
 const LARGEST_RESIDENT = 1 << 20;
 
-/** How many bytes of each slot of that area may be in memory. */
+/** The number of bytes of each message's place in that area that may be resident. */
 const resident = new Int32Array(MAX_BATCH);
 
 /**
- * @param wantsDescriptors whether descriptors that come with the messages are received, too
+ * Receives a batch of messages (recvmmsg(2)).
+ *
+ * @param max the maximum number of messages
+ * @param wantsDescriptors whether to receive descriptors that accompany the messages
  * @returns the number of messages, or the negative errno
  */
 export function receiveBatch(fd: number, max: number, flags: number, wantsDescriptors: boolean): number {
   return os.recvmmsg(fd, max, results, flags, wantsDescriptors ? ROOM_IN_BATCH : ROOM_FOR_MARK);
 }
 
-/** Whether there were descriptors, received or closed by the kernel. */
-export function hadDescriptors(count: number): boolean {
+/** Whether a message of the batch had descriptors, received or closed by the kernel. */
+export function batchHasDescriptors(count: number): boolean {
   for (let at = 0; at < NUMBERS * count; at += NUMBERS) {
     if (results[at + DESCRIPTORS] !== 0) return true;
   }
   return false;
 }
 
-/** The messages, if there are no descriptors with them, and none is empty or cut. */
-export function takeMessages(count: number): Buffer[] | undefined {
+/** Copies the messages. Returns undefined if any of them has descriptors, is empty or was truncated. */
+export function copyMessages(count: number): Buffer[] | undefined {
   let total = 0;
   for (let at = 0; at < NUMBERS * count; at += NUMBERS) {
     const length = results[at + LENGTH] as number;
@@ -50,33 +53,33 @@ export function takeMessages(count: number): Buffer[] | undefined {
     if (((results[at + FLAGS] as number) & MSG_TRUNC) !== 0) return undefined;
     total += length;
   }
-  return takeData(count, total);
+  return copyData(count, total);
 }
 
-/** The first messages, with what came beside them. */
-export function takeWithAncillaryData(count: number): { data: Buffer; ancillary: AncillaryData }[] {
-  // First, because long data are taken out of memory that is then given back.
+/** Copies the first `count` messages, with their ancillary data. */
+export function copyWithAncillaryData(count: number): { data: Buffer; ancillary: AncillaryData }[] {
+  // Decoded first, because copying long data can release the receive area.
   const ancillary = Array.from({ length: count }, (_, index) => ancillaryDataOf(index));
   let total = 0;
   for (let index = 0; index < count; index++) total += results[NUMBERS * index + LENGTH] as number;
-  return takeData(count, total).map((data, index) => ({
+  return copyData(count, total).map((data, index) => ({
     data,
     ancillary: ancillary[index] as AncillaryData,
   }));
 }
 
-/** Whether it looks like the end of file: empty, with nothing beside it. */
-export function looksLikeEnd(index: number): boolean {
+/** Whether a message may be the end of file: it is empty and has no ancillary data. */
+export function mayBeEndOfFile(index: number): boolean {
   return results[NUMBERS * index + LENGTH] === 0 && results[NUMBERS * index + CONTROL_LENGTH] === 0;
 }
 
 function ancillaryDataOf(index: number): AncillaryData {
   os.takeBatchControl(index, results);
-  return takeAncillaryData();
+  return decodeAncillaryData();
 }
 
-function takeData(count: number, total: number): Buffer[] {
-  if (total > LONG) return takeLongData(count);
+function copyData(count: number, total: number): Buffer[] {
+  if (total > LARGEST_SHARED) return copyLongData(count);
   const memory = allocateMemory(total);
   os.takeBatch(memory, results, 0, count);
   const messages: Buffer[] = [];
@@ -88,8 +91,8 @@ function takeData(count: number, total: number): Buffer[] {
   return messages;
 }
 
-/** Memory of its own for each message: keeping one does not keep all, and it is cheaper to reuse. */
-function takeLongData(count: number): Buffer[] {
+/** Copies each message into separate memory. Retaining one then does not retain all, and reuse is cheaper. */
+function copyLongData(count: number): Buffer[] {
   const messages: Buffer[] = [];
   for (let index = 0; index < count; index++) {
     const length = results[NUMBERS * index + LENGTH] as number;

@@ -1,8 +1,8 @@
-/** What the sending and the receiving side of one connection have in common. */
+/** The state that the sending and the receiving side of one connection share: counters, and a reset by the peer. */
 import { SO_TIMESTAMP } from '../system/linux';
 import { getIntegerOption, setIntegerOption } from '../system/socket-options';
 
-/** What went through a socket since it was opened. */
+/** The number of messages and bytes that a socket has sent and received since it was opened. */
 export interface Counters {
   messagesSent: number;
   bytesSent: number;
@@ -20,16 +20,16 @@ export abstract class Connection implements Counters {
 
   constructor(readonly fd: number) {}
 
-  /** What it is called in errors: the peer's name, or else its own. */
+  /** The address for errors: the peer's name, or else the local name. */
   abstract get name(): string | Buffer;
 
   /**
-   * The peer closed with unread data. The kernel reports this once (ECONNRESET), to the next call and ahead
-   * of the messages that the peer had sent; noted here, it is reported behind them.
+   * Records that the peer closed with unread data. The kernel reports this once (ECONNRESET), to the next call, before
+   * the messages that the peer has sent. The library reports it after those messages.
    */
   recordReset(): void {
     this.#wasReset = true;
-    // The end of file must be distinguished from empty messages that may come before it.
+    // The end of file must be distinguished from empty messages before it.
     this.enableMarks();
   }
 
@@ -37,23 +37,25 @@ export abstract class Connection implements Counters {
     return this.#wasReset;
   }
 
-  /** The reset was reported: what comes now is the end of file. */
+  /** Records that the reset was reported. The end of file comes next. */
   clearReset(): void {
     this.#wasReset = false;
   }
 
+  /** Whether this library has enabled the marks. */
   get hasEnabledMarks(): boolean {
     return this.#hasEnabledMarks;
   }
 
-  /** Whether they are still marked: another owner of the socket may have ended that. */
+  /** Whether the kernel has the marks enabled. Another owner of the socket may have disabled them. */
   get areMarksEnabled(): boolean {
     return getIntegerOption(this.fd, SO_TIMESTAMP) !== 0;
   }
 
   /**
-   * Makes empty messages differ from the end of file: with time stamps every message carries
-   * ancillary data, also an empty one, and also one that was queued before; the end of file does not.
+   * Enables the marks by which empty messages differ from the end of file. A mark is a time stamp (SO_TIMESTAMP): every
+   * message then has ancillary data, including empty messages and messages that were already queued. The end of file
+   * has none.
    */
   enableMarks(): void {
     setIntegerOption(this.fd, SO_TIMESTAMP, 1);

@@ -10,7 +10,7 @@ export function checkEmptyMessages(value: unknown, name: string): EmptyMessages 
   return checkOneOf(value, name, MODES);
 }
 
-/** The option of functions that make sockets; `'eof'` by default. */
+/** Checks the option `emptyMessages` of functions that create sockets; `'eof'` by default. */
 export function emptyMessagesOption(value: EmptyMessages | undefined): EmptyMessages {
   return value === undefined ? 'eof' : checkEmptyMessages(value, 'options.emptyMessages');
 }

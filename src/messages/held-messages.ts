@@ -1,4 +1,4 @@
-/** Messages that have left the kernel's queue but were not delivered yet. */
+/** Messages that have left the kernel's queue and were not delivered yet. */
 import { type FileDescriptor, fileDescriptorOf, transferDescriptor } from '../descriptors/file-descriptor';
 import { os } from '../system/os';
 import type { Credentials } from '../system/peer-credentials';
@@ -26,7 +26,7 @@ export class HeldMessages {
     return this.#messages[0];
   }
 
-  /** Their bytes, together. */
+  /** The total length of the messages, in bytes. */
   get bytes(): number {
     return this.#messages.reduce((bytes, { data }) => bytes + data.length, 0);
   }
@@ -41,18 +41,21 @@ export class HeldMessages {
     this.#messages.push({ data, fds: fds.map(fileDescriptorOf), truncated, credentials, cut });
   }
 
-  /** Removes the first message; its descriptors belong to the caller. */
-  take(): AncillaryData {
+  /** Removes the first message and returns its ancillary data. The caller owns the descriptors. */
+  shift(): AncillaryData {
     const { fds, truncated, credentials } = this.#messages.shift() as HeldMessage;
     return { fds: fds.map(transferDescriptor), truncated, credentials, present: true, cut: false };
   }
 
   /** Removes the first message, and closes its descriptors. */
-  drop(): void {
+  discard(): void {
     for (const fd of this.#messages.shift()?.fds ?? []) fd.close();
   }
 
-  /** Duplicates of the first message's descriptors, for a peek: as many as this process can open, as the kernel does. */
+  /**
+   * Returns the ancillary data of the first message for a peek, with duplicates of its descriptors. As with the kernel,
+   * there are fewer duplicates if this process cannot open all of them. The caller owns the duplicates.
+   */
   peek(): AncillaryData {
     const { fds: originals, truncated, credentials } = this.#messages[0] as HeldMessage;
     const fds: number[] = [];
@@ -66,7 +69,7 @@ export class HeldMessages {
 
   /** Removes all messages, and closes their descriptors. */
   clear(): void {
-    while (this.#messages.length > 0) this.drop();
+    while (this.#messages.length > 0) this.discard();
     this.#messages = NONE;
   }
 }

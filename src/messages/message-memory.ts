@@ -1,25 +1,25 @@
-/** Memory for messages that are received whole: slabs, in which short ones lie one behind the other. */
+/** Memory for messages that are received whole. Short messages share slabs. */
 import { markAsUntransferable } from 'node:worker_threads';
 
 const SLAB_BYTES = 65_536;
-/** Longer messages get memory of their own, so that a short one does not keep much of it alive. */
+/** Longer messages get separate memory, in bytes, so that a short message does not retain a large slab. */
 const LONGEST_IN_SLAB = 16_384;
-/** No more than this is offered before there is a message. */
-const LARGEST_OFFER = 1 << 20;
+/** The maximum number of bytes that are reserved before a message is received. */
+const LARGEST_RESERVATION = 1 << 20;
 const PAGE_BYTES = 4096;
 
 let slab = Buffer.alloc(0);
 let used = 0;
 
-/** What is offered to long messages, until one has come that fills most of it. */
+/** The memory reserved for long messages. It is reused until a message fills most of it. */
 let spare = Buffer.alloc(0);
 
-/** Memory for a message of unknown length that may be as long as expected; see {@link commitMemory}. */
+/** Reserves memory for a message of unknown length, with room for `expected` bytes; see {@link commitMemory}. */
 export function reserveMemory(expected: number): Buffer {
-  if (expected > LONGEST_IN_SLAB) return spareMemory(Math.min(expected, LARGEST_OFFER));
+  if (expected > LONGEST_IN_SLAB) return spareMemory(Math.min(expected, LARGEST_RESERVATION));
   if (slab.length - used < expected) {
     slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
-    // Like the pool of Node.js: transferring one message must not take the others with it.
+    // As with the pool of Node.js, transferring one message must not detach the others.
     markAsUntransferable(slab.buffer);
     used = 0;
   }
@@ -31,14 +31,14 @@ function spareMemory(bytes: number): Buffer {
   return spare;
 }
 
-/** The first bytes of what {@link reserveMemory} gave last; the caller's alone from now on. */
-export function commitMemory(free: Buffer, bytes: number): Buffer {
-  if (free === spare) return takeSpareMemory(bytes);
+/** Returns the first bytes of the memory last returned by {@link reserveMemory}. The caller then owns them exclusively. */
+export function commitMemory(reserved: Buffer, bytes: number): Buffer {
+  if (reserved === spare) return commitSpareMemory(bytes);
   used += (bytes + 7) & ~7;
-  return free.subarray(0, bytes);
+  return reserved.subarray(0, bytes);
 }
 
-function takeSpareMemory(bytes: number): Buffer {
+function commitSpareMemory(bytes: number): Buffer {
   const memory = spare.subarray(0, bytes);
   if (bytes < spare.length - (spare.length >> 2)) {
     const copy = allocateMemory(bytes);
@@ -49,7 +49,7 @@ function takeSpareMemory(bytes: number): Buffer {
   return memory;
 }
 
-/** Memory for messages of that many bytes together; the caller's alone. */
+/** Returns memory for messages with this total length in bytes. The caller owns it exclusively. */
 export function allocateMemory(bytes: number): Buffer {
   return bytes > LONGEST_IN_SLAB ? Buffer.allocUnsafeSlow(bytes) : commitMemory(reserveMemory(bytes), bytes);
 }

@@ -1,4 +1,4 @@
-/** Attempts to receive: what each kind of receive delivers. */
+/** Attempts to receive, one class for each kind of result. */
 import { type Parts, withLength } from '../arguments';
 import { type FileDescriptor, fileDescriptorOf } from '../descriptors/file-descriptor';
 import { MSG_DONTWAIT } from '../system/linux';
@@ -8,8 +8,8 @@ import { type Attempt, WOULD_BLOCK } from '../waiting/operation-queue';
 import { type AncillaryData, ROOM_FOR_ALL, ROOM_FOR_CREDENTIALS, ROOM_FOR_MARK } from './ancillary-data';
 import type { Receiver } from './receiver';
 
-/** What all kinds of receiving have in common. */
-abstract class Receiving<Result> implements Attempt<Result> {
+/** The base of all attempts to receive. */
+abstract class ReceiveAttempt<Result> implements Attempt<Result> {
   constructor(
     protected readonly receiver: Receiver,
     protected readonly flags = 0,
@@ -30,8 +30,8 @@ abstract class Receiving<Result> implements Attempt<Result> {
   }
 }
 
-/** Receives into the caller's buffers. */
-abstract class ReceivingIntoParts<Result> extends Receiving<Result> {
+/** The base of attempts that receive into the caller's buffers. */
+abstract class ReceiveIntoParts<Result> extends ReceiveAttempt<Result> {
   constructor(
     receiver: Receiver,
     private readonly parts: Parts,
@@ -40,14 +40,14 @@ abstract class ReceivingIntoParts<Result> extends Receiving<Result> {
     super(receiver, flags);
   }
 
-  /** The length that one buffer had when this began to wait. */
+  /** The length of a single buffer when the attempt began to wait; -1 before. */
   private length = -1;
 
   beginWaiting(): void {
     if (!Array.isArray(this.parts)) this.length = (this.parts as Uint8Array).length;
   }
 
-  /** The parts, with the lengths that they had when this was called, even if their memory has grown since. */
+  /** The parts with their lengths at the time of the call, even if their memory has grown since then. */
   protected currentParts(): Parts {
     const { parts, length } = this;
     if (length === -1 || (parts as Uint8Array).length === length) return parts;
@@ -55,25 +55,26 @@ abstract class ReceivingIntoParts<Result> extends Receiving<Result> {
   }
 }
 
-/** Receives the data of one message; its descriptors are closed. */
-export class Receive extends ReceivingIntoParts<number> {
+/** Receives the data of one message. Its descriptors are closed. */
+export class Receive extends ReceiveIntoParts<number> {
   try(): number | typeof WOULD_BLOCK {
     const bytes = this.receiver.receive(this.currentParts(), this.flags);
-    if (bytes !== WOULD_BLOCK) this.receiver.dropAncillaryData();
+    if (bytes !== WOULD_BLOCK) this.receiver.discardAncillaryData();
     return bytes;
   }
 }
 
 /** A message received together with its descriptors. */
 export interface ReceivedWithFds {
+  /** The length of the message in bytes. */
   bytesRead: number;
-  /** The caller's to close. */
+  /** The received descriptors. The caller must close them. */
   fds: FileDescriptor[];
-  /** Whether there were more descriptors than asked for or than this process could open. */
+  /** Whether descriptors were closed: there were more than `maxFds`, or more than this process could open (MSG_CTRUNC). */
   controlTruncated: boolean;
 }
 
-export class ReceiveWithFds extends ReceivingIntoParts<ReceivedWithFds> {
+export class ReceiveWithFds extends ReceiveIntoParts<ReceivedWithFds> {
   constructor(
     receiver: Receiver,
     parts: Parts,
@@ -90,22 +91,23 @@ export class ReceiveWithFds extends ReceivingIntoParts<ReceivedWithFds> {
   }
 }
 
-/** A whole message, however long, with what came with it. */
+/** A whole message of any length, with its descriptors and credentials. */
 export interface Message {
   /**
-   * The bytes, in memory that the library does not write to again. Short messages share an `ArrayBuffer`, which cannot
-   * be transferred, like those of Node's own pool: make a copy for a transfer with `postMessage`, or for a byte stream.
+   * The bytes of the message. The library does not write to this memory again. Short messages share an `ArrayBuffer`,
+   * which cannot be transferred, as with the pool of Node.js. For a transfer with `postMessage`, or for a byte stream, make
+   * a copy.
    */
   data: Buffer;
-  /** The caller's to close. */
+  /** The received descriptors. The caller must close them. */
   fds: FileDescriptor[];
-  /** Whether there were more descriptors than asked for or than this process could open. */
+  /** Whether descriptors were closed: there were more than `maxFds`, or more than this process could open (MSG_CTRUNC). */
   controlTruncated: boolean;
-  /** The credentials of the sender, verified by the kernel, if the socket has `passCredentials`. */
+  /** The credentials of the sender, verified by the kernel; only if the option `passCredentials` is set. */
   credentials?: Credentials;
 }
 
-export class ReceiveMessage extends Receiving<Message> {
+export class ReceiveMessage extends ReceiveAttempt<Message> {
   constructor(
     receiver: Receiver,
     private readonly maxFds: number,
@@ -123,16 +125,16 @@ export class ReceiveMessage extends Receiving<Message> {
   }
 }
 
-/** Receives the data of one message, however long; its descriptors are closed. */
-export class ReceiveData extends Receiving<Buffer> {
+/** Receives the data of one message of any length. Its descriptors are closed. */
+export class ReceiveData extends ReceiveAttempt<Buffer> {
   try(): Buffer | typeof WOULD_BLOCK {
     const data = this.receiver.receiveWhole(ROOM_FOR_MARK);
-    if (data !== WOULD_BLOCK) this.receiver.dropAncillaryData();
+    if (data !== WOULD_BLOCK) this.receiver.discardAncillaryData();
     return data;
   }
 }
 
-export class ReceiveBatch extends Receiving<Buffer[]> {
+export class ReceiveBatch extends ReceiveAttempt<Buffer[]> {
   constructor(
     receiver: Receiver,
     private readonly max: number,
@@ -145,7 +147,7 @@ export class ReceiveBatch extends Receiving<Buffer[]> {
   }
 }
 
-/** Delivers as many descriptors as were asked for, and closes the rest. */
+/** Delivers at most `maxFds` descriptors, and closes the rest. */
 function deliverFds({ fds, truncated }: AncillaryData, maxFds: number) {
   for (let index = maxFds; index < fds.length; index++) os.close(fds[index] as number);
   return {

@@ -1,4 +1,4 @@
-/** The receiving side of one socket: one recvmsg(2) or recvmmsg(2), the end of file, resets, and held messages. */
+/** The receiving side of one socket: recvmsg(2) and recvmmsg(2), the end of file, resets, and held messages. */
 import { byteLength, type Parts } from '../arguments';
 import { endOfFile, type SeqpacketError, systemError } from '../errors';
 import {
@@ -17,21 +17,21 @@ import { charge } from '../waiting/turn';
 import {
   type AncillaryData,
   closeDescriptors,
+  decodeAncillaryData,
   NO_ANCILLARY_DATA,
   ROOM_FOR_ALL,
   ROOM_FOR_CREDENTIALS,
   ROOM_FOR_MARK,
   registerControlBlock,
   roomOfLastReceive,
-  takeAncillaryData,
 } from './ancillary-data';
 import {
-  hadDescriptors,
-  looksLikeEnd,
+  batchHasDescriptors,
+  copyMessages,
+  copyWithAncillaryData,
   MAX_BATCH,
+  mayBeEndOfFile,
   receiveBatch,
-  takeMessages,
-  takeWithAncillaryData,
 } from './batch';
 import type { Connection } from './connection';
 import type { EmptyMessages } from './empty-messages';
@@ -41,10 +41,10 @@ import { assemble, copyToParts } from './scatter-gather';
 
 const NO_BUFFER = new Uint8Array(0);
 
-/** How much room a message of unknown length is offered at least. */
+/** The minimum room for a message of unknown length, in bytes. */
 const LEAST_ROOM = 4096;
 
-/** Where messages are longer, in bytes, a batch is of one. */
+/** If messages are expected to be longer than this, in bytes, a batch has one message. */
 const LONGEST_OF_BATCH = 32_768;
 
 /** The receiving side of one socket. */
@@ -53,17 +53,17 @@ export class Receiver {
   readonly #held: HeldMessages = new HeldMessages();
   #ancillary: AncillaryData = NO_ANCILLARY_DATA;
   #emptyMessages: EmptyMessages = 'eof';
-  /** How long the next message may be, by those before: what is longer costs a copy. */
-  #expected = LEAST_ROOM;
-  /** How many messages are received one by one before the next batch. */
-  #oneByOne = 0;
+  /** The expected length of the next message in bytes, from previous messages. A longer message costs a copy. */
+  #expectedLength = LEAST_ROOM;
+  /** The number of messages to receive singly before the next batch. */
+  #singleReceives = 0;
 
   constructor(connection: Connection) {
     this.#connection = connection;
     registerControlBlock();
   }
 
-  /** The bytes that are neither in the kernel's queue nor with the application. */
+  /** The total length of the held messages, in bytes. */
   get heldBytes(): number {
     return this.#held.bytes;
   }
@@ -72,7 +72,7 @@ export class Receiver {
     return this.#held.length > 0;
   }
 
-  /** Receives one message into the parts; throws the error; or says that there is none yet. */
+  /** Receives one message into the parts. Returns its length in bytes, or WOULD_BLOCK. */
   receive(parts: Parts, flags: number): number | typeof WOULD_BLOCK {
     const held = this.#held.first;
     if (held !== undefined) return this.#receiveHeld(held, parts, flags);
@@ -80,7 +80,7 @@ export class Receiver {
     if (bytes === WOULD_BLOCK) return WOULD_BLOCK;
     const room = roomOfLastReceive();
     if (bytes > room) {
-      if ((flags & MSG_TRUNC) === 0) throw this.#tooLong(bytes, parts, room, flags);
+      if ((flags & MSG_TRUNC) === 0) throw this.#holdTooLong(bytes, parts, room, flags);
       os.takeOverflow(NO_BUFFER);
     }
     if ((flags & MSG_PEEK) === 0) this.#count(bytes);
@@ -88,37 +88,37 @@ export class Receiver {
   }
 
   /**
-   * Receives one message, however long, into memory that is not written to again.
+   * Receives one message of any length, into memory that is not written to again.
    *
-   * @param controlRoom for what comes beside it: see ancillary-data.ts
+   * @param controlRoom the room for control messages, in bytes: see ancillary-data.ts
    */
   receiveWhole(controlRoom: number): Buffer | typeof WOULD_BLOCK {
     const held = this.#held.first;
     if (held !== undefined) {
-      this.#refuse(held, 0);
-      this.#takeHeld(held);
+      this.#throwIfRefused(held, 0);
+      this.#deliverHeld(held);
       return held.data;
     }
-    const room = reserveMemory(this.#expected);
+    const room = reserveMemory(this.#expectedLength);
     const bytes = this.#receive(room, 0, controlRoom);
     if (bytes === WOULD_BLOCK) return WOULD_BLOCK;
     this.#count(bytes);
     const data = bytes > room.length ? assemble(bytes, room, room.length) : commitMemory(room, bytes);
-    this.#expect(bytes);
+    this.#updateExpectedLength(bytes);
     return data;
   }
 
-  /** Receives 1 to `max` messages, in one system call; their descriptors are closed. */
+  /** Receives between 1 and `max` messages with one system call. Their descriptors are closed. */
   receiveBatch(max: number): Buffer[] | typeof WOULD_BLOCK {
     if (this.#held.length > 0) return this.#receiveHeldBatch(max);
-    if (this.#expected > LONGEST_OF_BATCH || this.#oneByOne > 0) return this.#receiveOne();
+    if (this.#expectedLength > LONGEST_OF_BATCH || this.#singleReceives > 0) return this.#receiveOne();
     const count = this.#receiveBatch(max);
     if (count === WOULD_BLOCK) return WOULD_BLOCK;
     if (count === -ENOMEM) return this.#receiveOne();
     if (count < 0) throw this.failure(count);
-    const messages = takeMessages(count);
+    const messages = copyMessages(count);
     if (messages === undefined) {
-      this.#noteDescriptors(hadDescriptors(count));
+      this.#recordDescriptors(batchHasDescriptors(count));
       this.#holdBatch(count);
       return this.#receiveHeldBatch(max);
     }
@@ -127,31 +127,31 @@ export class Receiver {
       this.#count(length);
       longest = Math.max(longest, length);
     }
-    this.#expect(longest);
+    this.#updateExpectedLength(longest);
     return messages;
   }
 
-  /** A batch of one. For long messages the copy out of the batch's memory costs more than a system call. */
+  /** Receives a batch of one. For long messages, the copy from the receive area costs more than a system call. */
   #receiveOne(): Buffer[] | typeof WOULD_BLOCK {
     const data = this.receiveWhole(ROOM_FOR_CREDENTIALS);
     if (data === WOULD_BLOCK) return WOULD_BLOCK;
     const ancillary = this.takeAncillaryData();
     closeDescriptors(ancillary);
-    this.#noteDescriptors(ancillary.truncated || ancillary.fds.length > 0);
+    this.#recordDescriptors(ancillary.truncated || ancillary.fds.length > 0);
     return [data];
   }
 
   /**
-   * After descriptors the next messages are received one by one: a batch of 64 would hold up to 16,192
-   * descriptors, which are only needed if a message behind an empty one is received with them later.
+   * Records whether messages had descriptors. If so, the next messages are received singly: a batch of 64 would hold up
+   * to 16,192 descriptors. They are needed only if a message after an empty one is later received with descriptors.
    */
-  #noteDescriptors(had: boolean): void {
-    if (had && this.emptyMessages === 'eof') this.#oneByOne = MAX_BATCH;
-    else if (this.#oneByOne > 0) this.#oneByOne--;
+  #recordDescriptors(had: boolean): void {
+    if (had && this.emptyMessages === 'eof') this.#singleReceives = MAX_BATCH;
+    else if (this.#singleReceives > 0) this.#singleReceives--;
   }
 
-  #expect(bytes: number): void {
-    this.#expected = Math.max(bytes, this.#expected >> 1, LEAST_ROOM);
+  #updateExpectedLength(bytes: number): void {
+    this.#expectedLength = Math.max(bytes, this.#expectedLength >> 1, LEAST_ROOM);
   }
 
   #receiveHeldBatch(max: number): Buffer[] {
@@ -160,15 +160,15 @@ export class Receiver {
       if (messages.length === max || this.#isRefused(held)) break;
       messages.push(held.data);
     }
-    if (messages.length === 0) this.#refuse(this.#held.first as HeldMessage, 0);
+    if (messages.length === 0) this.#throwIfRefused(this.#held.first as HeldMessage, 0);
     for (const { length } of messages) {
-      this.#held.drop();
+      this.#held.discard();
       this.#count(length);
     }
     return messages;
   }
 
-  /** What an empty message is reported as. */
+  /** How to report zero-length messages. */
   get emptyMessages(): EmptyMessages {
     return this.#emptyMessages;
   }
@@ -178,15 +178,15 @@ export class Receiver {
     this.#emptyMessages = mode;
   }
 
-  /** Takes what came with the message that was received last. Its descriptors belong to the caller. */
+  /** Removes and returns the ancillary data of the last message. The caller owns its descriptors. */
   takeAncillaryData(): AncillaryData {
     const ancillary = this.#ancillary;
     this.#ancillary = NO_ANCILLARY_DATA;
     return ancillary;
   }
 
-  /** Closes descriptors that came with the message that was received last. */
-  dropAncillaryData(): void {
+  /** Discards the ancillary data of the last message, and closes its descriptors. */
+  discardAncillaryData(): void {
     if (this.#ancillary !== NO_ANCILLARY_DATA) closeDescriptors(this.takeAncillaryData());
   }
 
@@ -199,16 +199,16 @@ export class Receiver {
     return systemError('recvmsg', errno, this.#connection.name);
   }
 
-  /** One recvmsg; the result is greater than the parts if the message is longer and has overflowed. */
+  /** Calls recvmsg(2). The result is greater than the length of the parts if the message has overflowed. */
   #receive(parts: Parts, flags: number, controlRoom: number): number | typeof WOULD_BLOCK {
     const bytes = this.#recvmsg(parts, flags, controlRoom);
     if (bytes === -EAGAIN && (flags & MSG_DONTWAIT) === 0) return WOULD_BLOCK;
     if (bytes < 0) throw this.failure(bytes);
 
-    const ancillary = takeAncillaryData();
+    const ancillary = decodeAncillaryData();
     if (bytes === 0 && (this.emptyMessages === 'eof' || !ancillary.present) && !this.#isUnmarkedMessage()) {
       closeDescriptors(ancillary);
-      throw this.#end(flags, ancillary.present);
+      throw this.#endOfFileError(flags, ancillary.present);
     }
     if (ancillary.cut && (flags & MSG_TRUNC) === 0) {
       os.takeOverflow(NO_BUFFER);
@@ -220,14 +220,14 @@ export class Receiver {
   }
 
   /**
-   * Whether what looked like the end is an empty message to be delivered. That can only be where another owner
-   * of the socket has unset the marks; and if the end does come next, it is taken for the end.
+   * Whether an apparent end of file is an empty message to be delivered. This is possible only if another owner of the
+   * socket has disabled the marks. An empty message directly before the end of file is reported as end of file.
    */
   #isUnmarkedMessage(): boolean {
     return this.emptyMessages === 'deliver' && !this.#connection.areMarksEnabled && !this.#isAtEnd();
   }
 
-  /** recvmsg(2), once more after a reset: that is reported at the end of what there is to receive. */
+  /** Calls recvmsg(2), and repeats it after a reset. The reset is reported after the last message. */
   #recvmsg(parts: Parts, flags: number, controlRoom: number): number {
     const { fd } = this.#connection;
     const systemFlags = flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
@@ -237,13 +237,13 @@ export class Receiver {
     return os.recvmsg(fd, parts, systemFlags, controlRoom);
   }
 
-  /** One recvmmsg: how many messages, or the negative errno. */
+  /** Calls recvmmsg(2). Returns the number of messages, or the negative errno. */
   #receiveBatch(max: number): number | typeof WOULD_BLOCK {
     const { fd } = this.#connection;
-    // A batch is filled up with the end of file, which would look like as many empty messages.
+    // At end of file, the kernel fills the rest of a batch with empty results, which look like empty messages.
     if (!this.#connection.hasEnabledMarks) this.#connection.enableMarks();
     const flags = MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
-    // What comes behind an empty message that counts as the end is held, and may be received with descriptors.
+    // Messages after an empty message that is reported as end of file are held, and may be received with descriptors.
     const mayHold = this.emptyMessages === 'eof';
     let count = receiveBatch(fd, max, flags, mayHold);
     if (count === -ECONNRESET) {
@@ -253,31 +253,31 @@ export class Receiver {
     return count === -EAGAIN ? WOULD_BLOCK : count;
   }
 
-  /** Holds the messages of a batch; throws if there are none, but the end. */
+  /** Holds the messages of a batch. Throws if it contains only the end of file. */
   #holdBatch(length: number): void {
     let count = length;
-    // Without a mark it is the end, unless another owner of the socket has unset the marks.
-    if (looksLikeEnd(length - 1) && this.#isAtEnd()) while (count > 0 && looksLikeEnd(count - 1)) count--;
-    if (count === 0) throw this.#end(0, false);
-    for (const { data, ancillary } of takeWithAncillaryData(count)) this.#held.add(data, ancillary);
+    // A result without a mark is the end of file, unless another owner of the socket has disabled the marks.
+    if (mayBeEndOfFile(length - 1) && this.#isAtEnd()) while (count > 0 && mayBeEndOfFile(count - 1)) count--;
+    if (count === 0) throw this.#endOfFileError(0, false);
+    for (const { data, ancillary } of copyWithAncillaryData(count)) this.#held.add(data, ancillary);
   }
 
-  /** Whether the end of file is what comes next, and not an empty message. */
+  /** Whether the end of file comes next, and not an empty message. */
   #isAtEnd(): boolean {
     this.#connection.enableMarks();
     const bytes = this.#recvmsg(NO_BUFFER, MSG_PEEK, ROOM_FOR_MARK);
     if (bytes > 0) os.takeOverflow(NO_BUFFER);
     if (bytes < 0) return false;
-    const ancillary = takeAncillaryData();
+    const ancillary = decodeAncillaryData();
     closeDescriptors(ancillary);
     return bytes === 0 && !ancillary.present;
   }
 
-  /** Keeps a message that is longer than its buffer for the next receive. */
-  #tooLong(bytes: number, parts: Parts, room: number, flags: number): SeqpacketError {
+  /** Holds a message that is longer than its buffer, for the next receive. Returns the error. */
+  #holdTooLong(bytes: number, parts: Parts, room: number, flags: number): SeqpacketError {
     if ((flags & MSG_PEEK) !== 0) {
       os.takeOverflow(NO_BUFFER);
-      this.dropAncillaryData();
+      this.discardAncillaryData();
     } else {
       this.#held.add(assemble(bytes, parts, room), this.takeAncillaryData());
     }
@@ -286,37 +286,38 @@ export class Receiver {
 
   #receiveHeld(held: HeldMessage, parts: Parts, flags: number): number {
     const { data } = held;
-    this.#refuse(held, flags);
+    this.#throwIfRefused(held, flags);
     if (data.length > byteLength(parts) && (flags & MSG_TRUNC) === 0) {
       throw this.#messageSizeError(data.length);
     }
     copyToParts(data, parts);
     if ((flags & MSG_PEEK) !== 0) this.#ancillary = this.#held.peek();
-    else this.#takeHeld(held);
+    else this.#deliverHeld(held);
     return data.length;
   }
 
-  #takeHeld({ data }: HeldMessage): void {
-    this.#ancillary = this.#held.take();
+  #deliverHeld({ data }: HeldMessage): void {
+    this.#ancillary = this.#held.shift();
     this.#count(data.length);
   }
 
+  /** Whether a held message is reported as an error: it was truncated, or is empty and reported as end of file. */
   #isRefused({ data, cut }: HeldMessage): boolean {
     return cut || (data.length === 0 && this.emptyMessages === 'eof');
   }
 
-  /**
-   * Throws for a message that was cut, and for an empty one that counts as the end; and takes it, unless it is
-   * peeked at.
-   */
-  #refuse(held: HeldMessage, flags: number): void {
+  /** Throws for a refused message, and removes the message, except in a peek. */
+  #throwIfRefused(held: HeldMessage, flags: number): void {
     if (!this.#isRefused(held)) return;
-    if ((flags & MSG_PEEK) === 0) this.#held.drop();
+    if ((flags & MSG_PEEK) === 0) this.#held.discard();
     throw held.cut ? this.#messageSizeError(held.data.length) : endOfFile(this.#connection.name);
   }
 
-  /** The end, or an empty message that counts as the end; but the reset, once, at the very end. */
-  #end(flags: number, isMessage: boolean): SeqpacketError {
+  /**
+   * The error at end of file, and for an empty message that is reported as such. A recorded reset is reported once, at
+   * the end of file.
+   */
+  #endOfFileError(flags: number, isMessage: boolean): SeqpacketError {
     if (!this.#connection.wasReset || isMessage) return endOfFile(this.#connection.name);
     if ((flags & MSG_PEEK) === 0) this.#connection.clearReset();
     return this.failure(-ECONNRESET);

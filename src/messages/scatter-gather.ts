@@ -1,8 +1,8 @@
-/** Several buffers that stand for one message, as in readv(2). */
+/** Scatter/gather: one message in several buffers, as with readv(2). */
 import type { Parts } from '../arguments';
 import { os } from '../system/os';
 
-/** A message that fills the parts, which have that much room, and continues in the overflow area of the back end. */
+/** Assembles a message that fills the parts, of `room` bytes, and continues in the overflow area of the back end. */
 export function assemble(bytes: number, parts: Parts, room: number): Buffer {
   const data = Buffer.allocUnsafeSlow(bytes);
   copyFromParts(parts, data.subarray(0, room));
@@ -10,7 +10,7 @@ export function assemble(bytes: number, parts: Parts, room: number): Buffer {
   return data;
 }
 
-/** Parts without room are passed over: one may have been detached while the receive waited. */
+/** Copies from the parts. Empty parts are skipped, because a part may have been detached while the receive waited. */
 function copyFromParts(parts: Parts, target: Buffer): void {
   let at = 0;
   for (const part of arrayOf(parts)) {

@@ -1,4 +1,4 @@
-/** Sending: one sendmsg(2), whole or not at all; or many messages with one sendmmsg(2). */
+/** Attempts to send: one message with sendmsg(2), whole or not at all, or many messages with sendmmsg(2). */
 
 import { byteLength, type Parts } from '../arguments';
 import { invalidState, systemError, tooLongToSend } from '../errors';
@@ -20,12 +20,12 @@ import { encodeDescriptors } from './ancillary-data';
 import { MAX_BATCH } from './batch';
 import type { Connection } from './connection';
 
-/** MSG_EOR marks the end of the message, which systems other than Linux need. */
+/** MSG_EOR marks the end of the message. Linux does not need it; other systems do. */
 const SENDING_FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR;
 
 /** Sends one message. */
 export class Send implements Attempt<number> {
-  /** The length that it had when it began to wait. */
+  /** The length of the message when it began to wait, in bytes; -1 before. */
   private length = -1;
 
   constructor(
@@ -61,7 +61,7 @@ export class Send implements Attempt<number> {
     if (this.length !== -1 && byteLength(this.parts) !== this.length) throw detached();
   }
 
-  /** What came of it: the length, or that it has to wait, or the error. */
+  /** Evaluates the result of the system call: returns the length or WOULD_BLOCK, or throws the error. */
   protected outcome(sent: number): number | typeof WOULD_BLOCK {
     const { connection } = this;
     if (sent === -EAGAIN && !this.doesNotWait) return WOULD_BLOCK;
@@ -73,7 +73,7 @@ export class Send implements Attempt<number> {
   }
 }
 
-/** Sends one message with descriptors, which stay the caller's. */
+/** Sends one message with descriptors. The caller keeps ownership of them. */
 export class SendWithFds extends Send {
   #control: Uint8Array | null;
   #fds: readonly number[];
@@ -91,7 +91,7 @@ export class SendWithFds extends Send {
     return this.outcome(os.sendmsg(fd, this.parts, this.#control, this.flags | SENDING_FLAGS));
   }
 
-  /** While it waits the caller may close the descriptors, and their numbers may come to mean other files. */
+  /** Duplicates the descriptors, because the caller may close them during the wait, and their numbers may be reused. */
   override beginWaiting(): void {
     super.beginWaiting();
     const own: number[] = [];
@@ -109,7 +109,7 @@ export class SendWithFds extends Send {
 
   #duplicate(fd: number): number {
     const duplicate = os.dup(fd);
-    // What is not open is refused as sendmsg would refuse it.
+    // A descriptor that is not open gets the same error as from sendmsg.
     if (duplicate === -EBADF) throw this.failure(duplicate);
     if (duplicate < 0) throw systemError('dup', duplicate);
     return duplicate;
@@ -121,11 +121,11 @@ export class SendWithFds extends Send {
   }
 }
 
-/** Several messages, with as few system calls as the kernel has room for. */
+/** Sends several messages, with as few system calls as the room in the kernel permits. */
 export class SendMany implements Attempt<number> {
   readonly #connection: Connection;
   readonly #messages: readonly Parts[];
-  /** The lengths that they had when they began to wait. */
+  /** The lengths of the messages when they began to wait, in bytes. */
   #lengths: readonly number[] | undefined;
   #sent = 0;
 
@@ -156,23 +156,23 @@ export class SendMany implements Attempt<number> {
     this.#lengths = this.#messages.map(byteLength);
   }
 
-  /** Of all that one system call may take. */
+  /** Checks the messages that one system call can send. */
   #checkLengths(lengths: readonly number[]): void {
     const end = Math.min(this.#sent + MAX_BATCH, lengths.length);
     for (let i = this.#sent; i < end; i++) {
-      if (byteLength(this.#messages[i] as Parts) !== lengths[i]) throw this.#noting(detached());
+      if (byteLength(this.#messages[i] as Parts) !== lengths[i]) throw this.#withMessagesSent(detached());
     }
   }
 
   failure(errno: number): Error {
-    return this.#noting(sendingFailure(this.#connection, errno, this.#messages[this.#sent] ?? []));
+    return this.#withMessagesSent(sendingFailure(this.#connection, errno, this.#messages[this.#sent] ?? []));
   }
 
   aborted(error: Error): Error {
-    return this.#noting(error);
+    return this.#withMessagesSent(error);
   }
 
-  #noting(error: Error): Error {
+  #withMessagesSent(error: Error): Error {
     return Object.assign(error, { messagesSent: this.#sent });
   }
 }
