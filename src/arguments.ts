@@ -117,7 +117,9 @@ function changesLength(memory: ArrayBufferLike & { resizable?: boolean; growable
   return (memory.resizable ?? memory.growable) === true;
 }
 
-/** Whether a view has lost its memory. Its length is then 0, and only some methods distinguish it from an empty view. */
+/**
+ * Whether a view has lost its memory. Its length is then 0, and only some methods distinguish it from an empty view.
+ */
 function isDetached(view: ArrayBufferView): boolean {
   try {
     if (types.isDataView(view)) return view.byteLength < 0;

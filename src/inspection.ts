@@ -1,7 +1,9 @@
 /** The output of `console.log` for the objects of the library (util.inspect.custom in node:util). */
 import { type InspectOptions, inspect } from 'node:util';
 
-/** Formats the properties of an object. A property whose getter throws is left out, because inspection must not throw. */
+/**
+ * Formats the properties of an object. A property whose getter throws is left out, because inspection must not throw.
+ */
 export function inspectProperties(
   object: object,
   properties: Readonly<Record<string, () => unknown>>,

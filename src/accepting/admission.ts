@@ -5,8 +5,8 @@ import { invalidType, invalidValue } from '../errors';
 import { peerCredentials, peerGroups } from '../system/peer-credentials';
 
 /**
- * The peers to admit. A peer is admitted if its uid is in `uids`, or if its gid or one of its supplementary groups is in
- * `gids` (SO_PEERCRED and SO_PEERGROUPS in unix(7)).
+ * The peers to admit. A peer is admitted if its uid is in `uids`, or if its gid or one of its supplementary groups is
+ * in `gids` (SO_PEERCRED and SO_PEERGROUPS in unix(7)).
  */
 export interface AllowedPeers {
   uids?: readonly number[] | undefined;

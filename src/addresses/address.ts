@@ -50,8 +50,8 @@ export function parseAddress(path: SocketPath, name = 'path'): Address {
 
 /**
  * Returns a function that returns the address for later use. After the working directory has changed, a relative path
- * is replaced by an absolute one. It is not replaced earlier, because a process that has dropped privileges may be unable
- * to reach its working directory by an absolute path.
+ * is replaced by an absolute one. It is not replaced earlier, because a process that has dropped privileges may be
+ * unable to reach its working directory by an absolute path.
  */
 export function addressResolver(address: Address): () => Address {
   const { bytes, isAbstract } = address;

@@ -21,8 +21,8 @@ function refersTo(path: Buffer, { dev, ino }: FileIdentity): boolean {
 /**
  * Removes a name if it refers to the given file.
  *
- * The kernel has no call that removes a name only if it refers to a given file. Another file may get the name between
- * a check and unlink(2). Therefore the file is first moved into a private directory, checked there, and moved back if it
+ * The kernel has no call that removes a name only if it refers to a given file. Another file may get the name between a
+ * check and unlink(2). Therefore the file is first moved into a private directory, checked there, and moved back if it
  * is another one. The other file is lost only if this process is killed, or a third file gets the name, in the
  * microseconds before it is moved back. If no private directory can be created, the name is checked and unlinked.
  *
@@ -49,7 +49,8 @@ function privateDirectoryBeside(path: Buffer): PrivateDirectory | undefined {
   try {
     return new PrivateDirectory(directoryOf(path));
   } catch {
-    // No free descriptor, no space, or denied by the permissions of Node.js. unlink(2) reports errors that affect it, too.
+    // No free descriptor, no space, or denied by the permissions of Node.js. unlink(2) reports errors that affect it,
+    // too.
     return undefined;
   }
 }

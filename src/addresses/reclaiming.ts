@@ -12,12 +12,12 @@
  * holder of a claim removes a dead file. A claim is a socket bound to a temporary name in the same directory, which is
  * derived from the name and the inode number of the dead file. Only one socket at a time can be bound to it. A lock on
  * the directory (flock(2)) is not sufficient, because it requires only read permission. A claim requires write
- * permission. The claim of a killed process is itself a dead file, and is reclaimed in the same way, with a claim on it.
- * A dead file is never used again, so that a process can be killed at any point.
+ * permission. The claim of a killed process is itself a dead file, and is reclaimed in the same way, with a claim on
+ * it. A dead file is never used again, so that a process can be killed at any point.
  *
- * **Between mknod and bind** in the kernel, a file is visible but its socket cannot be found yet, so that the file seems
- * dead. Since 5.14, Linux holds the lock of the directory during both steps, and the bind(2) of the claim needs that
- * lock. Therefore the probe after the claim is the decisive one. Before 5.14, a pause makes this error unlikely.
+ * **Between mknod and bind** in the kernel, a file is visible but its socket cannot be found yet, so that the file
+ * seems dead. Since 5.14, Linux holds the lock of the directory during both steps, and the bind(2) of the claim needs
+ * that lock. Therefore the probe after the claim is the decisive one. Before 5.14, a pause makes this error unlikely.
  */
 import { createHash } from 'node:crypto';
 import { type BigIntStats, closeSync, constants, fstatSync, openSync } from 'node:fs';

@@ -127,7 +127,9 @@ function createInPlace(fd: number, address: Address, _mode: unknown, listen: () 
   return identity;
 }
 
-/** Binds in a private directory. The kernel reports the path there, whose last component is the final name if it fits. */
+/**
+ * Binds in a private directory. The kernel reports the path there, whose last component is the final name if it fits.
+ */
 function createPrivately(
   fd: number,
   address: Address,

@@ -21,8 +21,8 @@ import { os } from '../system/os';
 /**
  * The type of a file, from `st_mode` of fstat(2).
  *
- * `'file'` is a regular file. `'fifo'` is a named or an unnamed pipe. `'symlink'` is a symbolic link that was opened with
- * O_PATH. `'unknown'` is a file without a type, such as a pidfd or an eventfd.
+ * `'file'` is a regular file. `'fifo'` is a named or an unnamed pipe. `'symlink'` is a symbolic link that was
+ * opened with O_PATH. `'unknown'` is a file without a type, such as a pidfd or an eventfd.
  */
 export type FileType =
   | 'file'

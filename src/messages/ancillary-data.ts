@@ -2,9 +2,9 @@
  * Ancillary data: the control messages that accompany a message (cmsg(3), unix(7)).
  *
  * A control block is the format that the operating system layer reads and writes. It begins with four 32-bit numbers:
- * the length of the control messages in bytes, the flags returned by recvmsg(2), the total length of the parts in bytes,
- * and an unused one. The control messages follow. Each is a cmsghdr (64-bit length, 32-bit level, 32-bit type) and its
- * data, aligned to 8 bytes.
+ * the length of the control messages in bytes, the flags returned by recvmsg(2), the total length of the parts in
+ * bytes, and an unused one. The control messages follow. Each is a cmsghdr (64-bit length, 32-bit level, 32-bit type)
+ * and its data, aligned to 8 bytes.
  */
 
 import {
@@ -55,8 +55,8 @@ const incoming = new Int32Array(2048);
 export const ROOM_FOR_ALL: number = incoming.byteLength - 4 * BLOCK_HEADER_WORDS;
 
 /**
- * Room for a time stamp and credentials, if no descriptors are delivered. The kernel then closes nearly all descriptors.
- * That costs a tenth of installing them and closing them here.
+ * Room for a time stamp and credentials, if no descriptors are delivered. The kernel then closes nearly all
+ * descriptors. That costs a tenth of installing them and closing them here.
  */
 export const ROOM_FOR_CREDENTIALS = 64;
 
@@ -142,7 +142,10 @@ export function roomOfLastReceive(): number {
   return incoming[2] as number;
 }
 
-/** Closes received descriptors that were not requested. Errors of close(2) are ignored, because no caller can handle them. */
+/**
+ * Closes received descriptors that were not requested. Errors of close(2) are ignored, because no caller can handle
+ * them.
+ */
 export function closeDescriptors({ fds }: AncillaryData): void {
   for (const fd of fds) os.close(fd);
 }

@@ -31,7 +31,9 @@ function spareMemory(bytes: number): Buffer {
   return spare;
 }
 
-/** Returns the first bytes of the memory last returned by {@link reserveMemory}. The caller then owns them exclusively. */
+/**
+ * Returns the first bytes of the memory last returned by {@link reserveMemory}. The caller then owns them exclusively.
+ */
 export function commitMemory(reserved: Buffer, bytes: number): Buffer {
   if (reserved === spare) return commitSpareMemory(bytes);
   used += (bytes + 7) & ~7;

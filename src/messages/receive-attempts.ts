@@ -70,7 +70,9 @@ export interface ReceivedWithFds {
   bytesRead: number;
   /** The received descriptors. The caller must close them. */
   fds: FileDescriptor[];
-  /** Whether descriptors were closed: there were more than `maxFds`, or more than this process could open (MSG_CTRUNC). */
+  /**
+   * Whether descriptors were closed: there were more than `maxFds`, or more than this process could open (MSG_CTRUNC).
+   */
   controlTruncated: boolean;
 }
 
@@ -95,13 +97,15 @@ export class ReceiveWithFds extends ReceiveIntoParts<ReceivedWithFds> {
 export interface Message {
   /**
    * The bytes of the message. The library does not write to this memory again. Short messages share an `ArrayBuffer`,
-   * which cannot be transferred, as with the pool of Node.js. For a transfer with `postMessage`, or for a byte stream, make
-   * a copy.
+   * which cannot be transferred, as with the pool of Node.js. For a transfer with `postMessage`, or for a byte stream,
+   * make a copy.
    */
   data: Buffer;
   /** The received descriptors. The caller must close them. */
   fds: FileDescriptor[];
-  /** Whether descriptors were closed: there were more than `maxFds`, or more than this process could open (MSG_CTRUNC). */
+  /**
+   * Whether descriptors were closed: there were more than `maxFds`, or more than this process could open (MSG_CTRUNC).
+   */
   controlTruncated: boolean;
   /** The credentials of the sender, verified by the kernel; only if the option `passCredentials` is set. */
   credentials?: Credentials;

@@ -20,7 +20,7 @@ import { checkSeqpacket, Endpoint } from './endpoint';
 import { DEBUG, getOption, type Option, PASS_CREDENTIALS, setOption } from './option-table';
 import { acceptedSocket, type SeqpacketSocket } from './socket';
 
-/** What belongs to an acceptor from when it is opened until it is closed. */
+/** The state of an acceptor while it is open. */
 interface Session {
   readonly fd: number;
   readonly accepts: OperationQueue;
@@ -28,16 +28,16 @@ interface Session {
 }
 
 export interface AcceptorOptions {
-  /** Kernel debugging (SO_DEBUG in socket(7)); setting it needs CAP_NET_ADMIN. */
+  /** Kernel debugging (SO_DEBUG in socket(7)). Setting it requires CAP_NET_ADMIN. */
   debug: boolean;
   /**
-   * Whether `accept` rejects with `ECONNABORTED` for a connection that ended before it was accepted;
-   * by default it goes on to the next one.
+   * Whether `accept` rejects with `ECONNABORTED` for a connection that ended before it was accepted (accept(2)). By
+   * default, `accept` skips it.
    */
   enableConnectionAborted: boolean;
   /**
-   * Whether the messages of the sockets that are accepted carry their senders' credentials (SO_PASSCRED),
-   * from the first message on.
+   * Whether each `Message` of an accepted socket has the credentials of its sender, including the first message
+   * (SO_PASSCRED in unix(7)).
    */
   passCredentials: boolean;
 }
@@ -58,23 +58,25 @@ const OPTIONS = {
   passCredentials: PASS_CREDENTIALS,
 } as const;
 
-/** As many as Node.js has for `server.listen`; the kernel's own limit is net.core.somaxconn. */
+/** The default of Node.js for `server.listen`. The limit of the kernel is net.core.somaxconn. */
 export const DEFAULT_BACKLOG = 511;
 
-/** What `seqpacket:refuse` of `node:diagnostics_channel` publishes: a peer was closed without having been accepted. */
+/** The message of the channel `seqpacket:refuse` of `node:diagnostics_channel`: a connection was refused and closed. */
 export interface Refusal {
   acceptor: SeqpacketAcceptor;
-  /** The option of `listen` by which it was refused. */
+  /** The option of `listen` that refused the connection. */
   reason: 'allow' | 'maxConnections';
   /** The credentials of the peer (SO_PEERCRED in unix(7)). */
   credentials: Credentials;
 }
 
-/** How many connections an acceptor has dealt with since it was opened, and what waits. */
+/** The counters of an acceptor since it was opened. */
 export interface AcceptorCounters {
+  /** The number of accepted connections. */
   accepted: number;
-  /** By `allow` or by `maxConnections` of `listen`. */
+  /** The number of connections refused by `allow` or `maxConnections` of `listen`. */
   refused: number;
+  /** The number of waiting accepts. */
   pendingAccepts: number;
 }
 
@@ -85,14 +87,14 @@ export interface ListeningOptions extends SocketFileOptions {
   emptyMessages: EmptyMessages;
 }
 
-/** Makes an acceptor that listens and that removes its socket file when it is closed; for `listen`. */
+/** Creates a listening acceptor, which removes its socket file when it is closed; for `listen`. */
 export let listeningAcceptor: (address: Address, options: ListeningOptions) => SeqpacketAcceptor;
 
 /**
  * A listening AF_UNIX + SOCK_SEQPACKET socket.
  *
- * Several accepts may wait at once; they are served in the order of the calls. While one waits, the
- * process stays alive (see `unref`). Close it, or declare it with `using`.
+ * Several accepts may wait at the same time. They are served in the order of the calls. A waiting accept keeps the
+ * process alive (see `unref`). Close the acceptor, or declare it with `using`.
  *
  * @example
  * ```ts
@@ -128,8 +130,9 @@ export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<Seqpack
   }
 
   /**
-   * @param fd a descriptor to take over, as {@link assign} does; without one the acceptor is closed
-   *   until `open()`
+   * @param fd a descriptor, whose ownership the acceptor takes as {@link assign} does. Without one, the acceptor is
+   *   closed until `open()`
+   * @throws the errors of {@link assign}
    */
   constructor(fd?: FileDescriptor) {
     super();
@@ -137,23 +140,24 @@ export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<Seqpack
   }
 
   /**
-   * Begins to listen (listen(2)), or changes the backlog.
+   * Listens for connections (listen(2)), or changes the backlog.
    *
-   * @param backlog how many connections may wait to be accepted; net.core.somaxconn at most
-   * @throws `EINVAL` if it is not bound, `EBADF` if it is not open
+   * @param backlog the maximum number of connections that wait to be accepted; 511 by default, and at most
+   *   net.core.somaxconn
+   * @throws `EINVAL` if the acceptor is not bound, `EBADF` if it is not open
    */
   listen(backlog: number = DEFAULT_BACKLOG): void {
     checkInteger(backlog, 'backlog');
-    const { fd } = this.#opened('listen');
+    const { fd } = this.#requireSession('listen');
     const result = os.listen(fd, backlog);
     if (result < 0) throw systemError('listen', result, this.localPath);
   }
 
   /**
-   * Accepts the next connection (accept4(2)), or waits for it. The socket is the caller's to close.
+   * Accepts the next connection (accept4(2)), or waits for one. The caller must close the socket.
    *
-   * @throws (rejects) `EMFILE`, `ENFILE` (the connection stays in the backlog), `EINVAL` if this does
-   *   not listen, `EBADF` if it is not open
+   * @throws (rejects) `EMFILE`, `ENFILE` (the connection stays in the backlog), `EINVAL` if the acceptor does not
+   *   listen, `EBADF` if it is not open
    */
   accept(options?: SignalOption): Promise<SeqpacketSocket> {
     const signal = checkSignal(options);
@@ -163,17 +167,18 @@ export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<Seqpack
   }
 
   /**
-   * Waits until a connection can be accepted, and leaves it where it is: poll(2). Errors count, too, as on a socket that
-   * does not listen; so does a connection that `allow` or `maxConnections` refuses, until an accept has met it. A wait
-   * takes its turn among the accepts.
+   * Waits until a connection can be accepted, without accepting it (poll(2)). The wait also completes if an accept
+   * would fail, for example because the socket does not listen. It also completes for a connection that `allow` or
+   * `maxConnections` would refuse and that no accept has refused yet. Waits and accepts are served in the order of the
+   * calls.
    *
-   * @param what `'read'`; a socket that listens is never writable, so that `'write'` would wait for ever
+   * @param what `'read'`. A listening socket is never writable, so that `'write'` would wait forever
    * @throws `ERR_INVALID_ARG_VALUE` for `'write'`
-   * @throws (rejects) `EBADF` if this is not open, `ECANCELED`
+   * @throws (rejects) `EBADF` if the acceptor is not open, `ECANCELED`
    */
   wait(what: 'read' | 'write', options?: SignalOption): Promise<void> {
     if (checkOneOf(what, 'what', DIRECTIONS) === 'write') {
-      throw invalidValue('what', "must be 'read': a socket that listens is never writable", what);
+      throw invalidValue('what', "must be 'read': a listening socket is never writable", what);
     }
     const signal = checkSignal(options);
     const session = this.#session;
@@ -183,18 +188,18 @@ export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<Seqpack
   }
 
   /**
-   * The connections as they come: the usual loop of a server. It ends when the acceptor is closed, released or
-   * cancelled. It goes on when there are no descriptors left (`EMFILE`, `ENFILE`: after a pause, with a process
-   * warning) and past connections that were aborted; other errors are thrown. Breaking out leaves the acceptor
-   * open.
+   * Iterates over connections: the usual loop of a server. The iteration ends when the acceptor is closed, released or
+   * cancelled. After a shortage of descriptors or memory (`EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`), it continues after
+   * a pause of 100 ms, with a process warning. Aborted connections are skipped. Other errors are thrown. Leaving the
+   * loop does not close the acceptor. The caller must close each socket.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<SeqpacketSocket> {
     return new AcceptIterator(this, () => this.#session);
   }
 
   /**
-   * Closes the descriptor (close(2)); a socket file that `listen` made is removed, if it is still its own.
-   * Pending accepts reject with `ECANCELED`. Closing twice, or what was never open, does nothing.
+   * Closes the descriptor (close(2)). Pending accepts reject with `ECANCELED`. The socket file is removed if the
+   * function `listen` created it and its path still refers to it. If the acceptor is not open, this does nothing.
    */
   override close(): void {
     const file = this.#file;
@@ -206,7 +211,12 @@ export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<Seqpack
     }
   }
 
-  /** As for every endpoint. A socket file stays, for the new owner of the descriptor. */
+  /**
+   * Returns the descriptor and releases ownership, as for every endpoint. The socket file stays, for the new owner of
+   * the descriptor.
+   *
+   * @throws `EBADF` if the acceptor is not open, or is being closed
+   */
   override release(): FileDescriptor {
     const descriptor = super.release();
     this.#file = undefined;
@@ -218,24 +228,34 @@ export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<Seqpack
   }
 
   /**
-   * How many connections it has accepted and refused since it was opened, and how many accepts wait.
+   * The numbers of accepted and refused connections since the acceptor was opened, and of waiting accepts.
    *
    * @throws `EBADF` if the acceptor is not open
    */
   get counters(): AcceptorCounters {
-    const { acceptance, accepts } = this.#opened('counters');
+    const { acceptance, accepts } = this.#requireSession('counters');
     const { accepted, refused } = acceptance;
     return { accepted, refused, pendingAccepts: accepts.length };
   }
 
-  /** @throws `EBADF` if the acceptor is not open, `EACCES`, … */
+  /**
+   * Sets an option (setsockopt(2)).
+   *
+   * @throws `EBADF` if the acceptor is not open, `EACCES`, …
+   */
   setOption<Name extends keyof AcceptorOptions>(name: Name, value: AcceptorOptions[Name]): void {
-    setOption<Session>(OPTIONS, name, () => this.#opened('setsockopt'), value);
+    setOption<Session>(OPTIONS, name, () => this.#requireSession('setsockopt'), value);
   }
 
-  /** @throws `EBADF` if the acceptor is not open */
+  /**
+   * Reads an option (getsockopt(2)).
+   *
+   * @throws `EBADF` if the acceptor is not open
+   */
   getOption<Name extends keyof AcceptorOptions>(name: Name): AcceptorOptions[Name] {
-    return getOption<Session>(OPTIONS, name, () => this.#opened('getsockopt')) as AcceptorOptions[Name];
+    return getOption<Session>(OPTIONS, name, () =>
+      this.#requireSession('getsockopt'),
+    ) as AcceptorOptions[Name];
   }
 
   /** @internal */
@@ -271,13 +291,13 @@ export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<Seqpack
   }
 
   #listenAt(address: Address, options: ListeningOptions): void {
-    const session = this.#opened('listen');
+    const session = this.#requireSession('listen');
     this.#emptyMessages = options.emptyMessages;
     session.acceptance.allow = options.allow;
     if (options.maxConnections !== undefined) {
       session.acceptance.limit = new ConnectionLimit(options.maxConnections);
     }
-    this.named(address);
+    this.recordLocalPath(address);
     const listen = () => this.listen(options.backlog);
     if (!address.isAbstract) {
       this.#file = SocketFile.create(session.fd, address, options, listen);
@@ -288,7 +308,7 @@ export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<Seqpack
     listen();
   }
 
-  /** Makes a socket of an accepted descriptor. */
+  /** Creates the socket of an accepted descriptor, and transfers ownership to it. */
   #open(fd: number, localPath: string | Buffer): SeqpacketSocket {
     const socket = acceptedSocket(fd, localPath, this.#session?.acceptance.limit);
     try {
@@ -300,7 +320,7 @@ export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<Seqpack
     }
   }
 
-  #opened(syscall: string): Session {
+  #requireSession(syscall: string): Session {
     if (this.#session === undefined) throw this.notOpen(syscall);
     return this.#session;
   }

@@ -1,4 +1,4 @@
-/** Connecting, which on a full backlog means trying again: Linux gives no sign of room (unix(7)). */
+/** Connecting. While the backlog is full, connect(2) is repeated, because Linux does not report room (unix(7)). */
 import { type Address, addressBuffer, addressResolver, connectTo } from '../addresses/address';
 import { setNonBlocking } from '../descriptors/descriptor-flags';
 import { systemError } from '../errors';
@@ -10,7 +10,7 @@ import { type Attempt, OperationQueue, type Waker, WOULD_BLOCK, WRITABLE } from 
 export class Connect implements Attempt<void> {
   readonly #fd: number;
   readonly #address: Address;
-  /** Where the address leads while it waits. */
+  /** Returns the address during the wait, when the working directory may have changed. */
   #resolveAddress: (() => Address) | undefined;
   readonly #onConnected: () => void;
 
@@ -23,11 +23,11 @@ export class Connect implements Attempt<void> {
   // biome-ignore lint/suspicious/noConfusingVoidType: void is what the promise is for
   try(): void | typeof WOULD_BLOCK {
     const address = this.#resolveAddress?.() ?? this.#address;
-    // Another owner of the open socket may have made it blocking, and a full backlog would stop the event loop.
+    // Another owner of the open file description may have made it blocking. A full backlog would block the event loop.
     setNonBlocking(this.#fd, true);
     const result = connectTo(address, (sockaddr) => os.connect(this.#fd, sockaddr));
     if (result === -EAGAIN) {
-      // The kernel looks at the backlog first: without this, a connected socket would wait for nothing.
+      // The kernel checks the backlog first. Without this check, a connected socket would wait in vain.
       if (os.getpeername(this.#fd, addressBuffer) >= 0) throw this.failure(-EISCONN);
       return WOULD_BLOCK;
     }
@@ -47,7 +47,7 @@ export class Connect implements Attempt<void> {
 const FIRST_DELAY_MS = 1;
 const LONGEST_DELAY_MS = 32;
 
-/** The connects of one socket, tried again after growing delays. */
+/** Retries the connects of one socket, after increasing delays. */
 export class BackOff implements Waker {
   readonly queue: OperationQueue = new OperationQueue(this, WRITABLE);
   #delay = FIRST_DELAY_MS;

@@ -11,7 +11,8 @@ export interface PairOptions {
 export interface ConnectOptions extends SignalOption, PairOptions {}
 
 /**
- * Connects to a listening socket. While its backlog is full, this waits; if it fails, nothing stays open.
+ * Creates a socket and connects it to a listening socket (connect(2)). While the backlog of the listener is full, this
+ * waits. The caller must close the socket. If the connect fails or is aborted, the socket is closed.
  *
  * @throws (rejects) `ECONNREFUSED` if no process listens, `ENOENT`, `EACCES`, `EMFILE`, …
  */
@@ -19,7 +20,7 @@ export function connect(path: SocketPath, options?: ConnectOptions): Promise<Seq
   const mode = emptyMessagesOption(checkOptions(options).emptyMessages);
   const socket = new SeqpacketSocket();
   return socket.connect(path, options).then(
-    () => withMode(socket, mode),
+    () => withEmptyMessages(socket, mode),
     (error) => {
       socket.close();
       throw error;
@@ -28,17 +29,18 @@ export function connect(path: SocketPath, options?: ConnectOptions): Promise<Seq
 }
 
 /**
- * Two sockets that are connected with each other.
+ * Creates two sockets that are connected to each other (socketpair(2)). The caller must close both.
  *
  * @throws `EMFILE`, `ENFILE`
  */
 export function pair(options?: PairOptions): [SeqpacketSocket, SeqpacketSocket] {
   const mode = emptyMessagesOption(checkOptions(options).emptyMessages);
   const [left, right] = SeqpacketSocket.pair();
-  return [withMode(left, mode), withMode(right, mode)];
+  return [withEmptyMessages(left, mode), withEmptyMessages(right, mode)];
 }
 
-export function withMode(socket: SeqpacketSocket, mode: EmptyMessages): SeqpacketSocket {
+/** Sets the option `emptyMessages` of a new socket, and returns the socket. */
+export function withEmptyMessages(socket: SeqpacketSocket, mode: EmptyMessages): SeqpacketSocket {
   if (mode !== 'eof') socket.setOption('emptyMessages', mode);
   return socket;
 }

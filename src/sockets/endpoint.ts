@@ -1,4 +1,4 @@
-/** What sockets and acceptors have in common: a descriptor, a name, a life from open to close. */
+/** The base of sockets and acceptors: a descriptor, a name, and the states open and closed. */
 import {
   type Address,
   addressBuffer,
@@ -30,26 +30,26 @@ import { PolledDescriptor } from '../waiting/readiness';
 export abstract class Endpoint implements Disposable, AsyncDisposable {
   /** @internal */
   protected descriptor: PolledDescriptor | undefined;
-  /** What it has owned, also in the lives before. */
+  /** The owner of the descriptor. It is reused when the endpoint is opened again. */
   #owned: PolledDescriptor | undefined;
   #localPath: string | Buffer | undefined;
   #keepsLoopAlive = true;
-  /** While subscribers are informed that this is about to be closed or released. */
+  /** Whether subscribers are being notified that this endpoint is about to be closed or released. */
   #isEnding = false;
 
-  /** Whether there is a descriptor: after `open()` or the like, before `close()` and `release()`. */
+  /** Whether the endpoint has a descriptor: from `open()`, `assign()` or `connect()` until `close()` or `release()`. */
   get isOpen(): boolean {
     return this.descriptor !== undefined;
   }
 
-  /** The descriptor's number, which stays this object's own; -1 if it is not open. */
+  /** The descriptor number, which this object continues to own; -1 if it is not open. */
   get fd(): number {
     return this.descriptor?.fd ?? -1;
   }
 
   /**
-   * The name that this end is bound to, as it was given to `bind` where that was here; `''` for an
-   * unnamed end and for what is not open. A `Buffer` only if the name is not UTF-8. An abstract name
+   * The local name (getsockname(2)). If this object was bound by `bind` or `listen`, the name is as it was passed in.
+   * It is `''` if the socket is unnamed or not open. It is a `Buffer` only if the name is not UTF-8. An abstract name
    * begins with NUL.
    */
   get localPath(): string | Buffer {
@@ -61,41 +61,41 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Makes the socket (socket(2)): close-on-exec and non-blocking.
+   * Creates the socket (socket(2)). It is close-on-exec and non-blocking.
    *
    * @throws `EALREADY` if it is open already; `EMFILE`, `ENFILE`
    */
   open(): void {
-    this.#mustBeClosed('socket');
+    this.#requireClosed('socket');
     const fd = os.socket(AF_UNIX, SOCKET_TYPE, 0);
     if (fd < 0) throw systemError('socket', fd);
     this.begin(fd);
   }
 
   /**
-   * Binds to a name (bind(2)); a path is created as a socket file, which stays after `close()`.
+   * Binds to a name (bind(2)). For a path, a socket file is created. It stays after `close()`.
    *
-   * @throws `EADDRINUSE` if the name is taken, `EINVAL` if this socket has a name already, `EBADF` if
-   *   it is not open, `EACCES`, `ENOENT`, …
+   * @throws `EADDRINUSE` if the name is in use, `EINVAL` if the socket already has a name, `EBADF` if it is not open,
+   *   `EACCES`, `ENOENT`, …
    */
   bind(path: SocketPath): void {
     const address = parseAddress(path);
-    const { fd } = this.opened('bind', address);
+    const { fd } = this.requireDescriptor('bind', address);
     const result = bindTo(address, (sockaddr) => os.bind(fd, sockaddr));
     if (result < 0) throw systemError('bind', result, address.given);
-    this.named(address);
+    this.recordLocalPath(address);
   }
 
   /**
-   * Takes over the descriptor of an AF_UNIX + SOCK_SEQPACKET socket, which becomes close-on-exec and
-   * non-blocking. If it is refused, it stays untouched with its owner.
+   * Takes ownership of the descriptor of an AF_UNIX + SOCK_SEQPACKET socket, which becomes close-on-exec and
+   * non-blocking. If the descriptor is refused, it is unchanged, and its owner keeps it.
    *
-   * @throws `EALREADY` if this is open already, `ENOTSOCK` or `EPROTOTYPE` if the descriptor is of
+   * @throws `EALREADY` if this object is already open, `ENOTSOCK` or `EPROTOTYPE` if the descriptor is of
    *   another kind, `EBADF` if it is closed
    */
   assign(fd: FileDescriptor): void {
     if (!(fd instanceof FileDescriptor)) throw invalidType('fd', 'an instance of FileDescriptor', fd);
-    this.#mustBeClosed('assign');
+    this.#requireClosed('assign');
     if (fd.fd === -1) throw systemError('assign', -EBADF);
     this.checkKind(fd.fd);
     setCloseOnExec(fd.fd);
@@ -104,23 +104,23 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Gives the descriptor up to the caller, still connected or listening, and closes this object without
-   * closing it. Pending operations reject with `ECANCELED`. The descriptor stays non-blocking.
+   * Returns the descriptor and releases ownership. The caller must close it. The descriptor stays connected or
+   * listening, and non-blocking. This object is then closed. Pending operations reject with `ECANCELED`.
    *
-   * @throws `EBADF` if it is not open, or is being closed already
+   * @throws `EBADF` if this object is not open, or is being closed
    */
   release(): FileDescriptor {
-    const descriptor = this.opened('release');
+    const descriptor = this.requireDescriptor('release');
     if (!this.end()) throw systemError('release', -EBADF);
     return fileDescriptorOf(descriptor.transfer());
   }
 
   /**
-   * Closes the descriptor (close(2)). Pending operations reject with `ECANCELED`. Closing twice, or
-   * what was never open, does nothing; it can be opened again.
+   * Closes the descriptor (close(2)). Pending operations reject with `ECANCELED`. If this object is not open, this does
+   * nothing. It can be opened again.
    *
-   * @throws `EBADF` if the number was closed elsewhere, for instance by `fs.closeSync(socket.fd)`. All the same,
-   *   pending operations reject, and this object is closed.
+   * @throws `EBADF` if the number was closed elsewhere, for example by `fs.closeSync(socket.fd)`. Pending operations
+   *   reject, and this object is closed, in this case, too
    */
   close(): void {
     const descriptor = this.descriptor;
@@ -128,16 +128,16 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
     descriptor.close();
   }
 
-  /** Pending operations reject with `ECANCELED`; nothing is lost, and this stays usable. */
+  /** Rejects all pending operations with `ECANCELED`. No message is lost, and this object remains usable. */
   abstract cancel(): void;
 
-  /** Pending operations keep the process alive again, as they do from the start. */
+  /** Makes pending operations keep the process alive, which is the default. Returns this object. */
   ref(): this {
     this.#setKeepsLoopAlive(true);
     return this;
   }
 
-  /** Pending operations do not keep the process alive. */
+  /** Makes pending operations not keep the process alive. Returns this object. */
   unref(): this {
     this.#setKeepsLoopAlive(false);
     return this;
@@ -152,7 +152,7 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Opens this endpoint with a descriptor, and takes ownership of it.
+   * Opens the endpoint with a descriptor, and takes ownership of it.
    *
    * @internal
    */
@@ -165,10 +165,9 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Cancels what is pending and lets go of the descriptor, which the caller closes or gives away.
+   * Cancels pending operations, and detaches the descriptor. The caller closes or transfers it.
    *
-   * @returns false, and does nothing, if this is being done already: for a subscriber that closes what it is
-   *   informed of
+   * @returns false, without any effect, if this is called by a subscriber during the notification
    * @internal
    */
   protected end(): boolean {
@@ -186,11 +185,11 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Notes the name that it was bound to.
+   * Records the name as it was passed in.
    *
    * @internal
    */
-  protected named(address: Address): void {
+  protected recordLocalPath(address: Address): void {
     this.#localPath = address.given;
   }
 
@@ -206,18 +205,18 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Throws unless the descriptor is a socket of the kind that this class is for.
+   * Checks that the descriptor is a socket of the kind that this class accepts.
    *
    * @internal
    */
   protected abstract checkKind(fd: number): void;
 
   /**
-   * The descriptor; throws `EBADF` if there is none.
+   * Returns the descriptor, or throws `EBADF` if there is none.
    *
    * @internal
    */
-  protected opened(syscall: string, address?: Address): PolledDescriptor {
+  protected requireDescriptor(syscall: string, address?: Address): PolledDescriptor {
     if (this.descriptor === undefined) throw this.notOpen(syscall, address);
     return this.descriptor;
   }
@@ -234,7 +233,7 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
     return this.#owned;
   }
 
-  #mustBeClosed(syscall: string): void {
+  #requireClosed(syscall: string): void {
     if (this.descriptor !== undefined) throw systemError(syscall, -EALREADY);
   }
 
@@ -249,7 +248,7 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
   }
 }
 
-/** Throws `ENOTSOCK` or `EPROTOTYPE` for anything but an AF_UNIX + SOCK_SEQPACKET socket. */
+/** Throws `ENOTSOCK` or `EPROTOTYPE` if the descriptor is not an AF_UNIX + SOCK_SEQPACKET socket. */
 export function checkSeqpacket(fd: number): void {
   const isSeqpacket =
     getIntegerOption(fd, SO_DOMAIN) === AF_UNIX && getIntegerOption(fd, SO_TYPE) === SOCK_SEQPACKET;

@@ -6,45 +6,47 @@ import { type EmptyMessages, emptyMessagesOption } from '../messages/empty-messa
 import { DEFAULT_BACKLOG, listeningAcceptor, type SeqpacketAcceptor } from './acceptor';
 
 export interface ListenOptions {
-  /** How many connections may wait to be accepted: 511 by default, net.core.somaxconn at most. */
+  /** The maximum number of connections that wait to be accepted: 511 by default, and at most net.core.somaxconn. */
   backlog?: number | undefined;
   /**
-   * The permissions of the socket file, for example `0o660`, whatever the umask and the default ACL of the
-   * directory are; the file never has others. Without this they decide, as for any file.
+   * The permissions of the socket file, for example `0o660`, independent of the umask and of the default ACL of the
+   * directory. The file never has other permissions. By default, the umask and the ACL determine them, as for any file.
    */
   mode?: number | undefined;
-  /** What an empty message is on the sockets that are accepted; `'eof'` by default. */
+  /** How accepted sockets report zero-length messages: `'eof'` (default) or `'deliver'`. */
   emptyMessages?: EmptyMessages | undefined;
   /**
-   * Which peers to admit: those with one of the `uids`, or with one of the `gids` as its group or a supplementary
-   * group, by the kernel's word. Others are closed before the application sees them. Everybody by default;
-   * `{}` admits none. In a user namespace the number that stands for all unmapped ids (65534) is refused.
+   * The peers to admit, by credentials verified by the kernel (SO_PEERCRED in unix(7)). A peer is admitted if its uid
+   * is in `uids`, or if its gid or one of its supplementary groups is in `gids`. Other connections are closed before
+   * `accept` returns them. By default, every peer is admitted; `{}` admits none. In a user namespace, the overflow id
+   * (usually 65534) is rejected as an argument, because it stands for all unmapped ids.
    */
   allow?: AllowedPeers | undefined;
   /**
-   * How many of the sockets that were accepted may be open at once; any number by default. Connections beyond them
-   * are closed before the application sees them. A socket counts until it is closed, released or collected.
+   * The maximum number of accepted sockets that are open at the same time; unlimited by default. Further connections
+   * are closed before `accept` returns them. A socket counts until it is closed, released or garbage-collected.
    */
   maxConnections?: number | undefined;
-  /** Whether to take the place of a socket file that a dead server left behind; `true` by default. */
+  /** Whether to replace the socket file of a dead server; `true` by default. */
   reclaim?: boolean | undefined;
 }
 
 /**
- * Listens at a name: opens a socket, binds it, listens.
+ * Listens at a name: creates a socket, binds it and listens (socket(2), bind(2), listen(2)). The caller must close the
+ * acceptor.
  *
- * A socket file that a dead server left behind is reclaimed: only a socket, and only if no socket is bound to
- * it any more, listening or not. `close()` removes the file if it is still the acceptor's own.
+ * The socket file of a dead server is reclaimed: it is removed only if it is a socket file and no socket is bound to
+ * it, listening or not. `close()` removes the acceptor's file if the path still refers to it.
  *
- * With a `mode` that the umask or a default ACL would cut, the file is made in a private directory beside it and
- * then linked to its own name; the kernel, and so ss(8) and `getpeername` of clients in other languages, shows
- * where it was made.
+ * If the umask or a default ACL would change the `mode`, the file is created in a private directory beside the path and
+ * then linked to the path. ss(8), and getpeername(2) of clients in other languages, then show the path in that
+ * directory.
  *
- * Each connection that `allow` or `maxConnections` refuses is counted (`acceptor.counters.refused`) and published on
+ * Each connection that `allow` or `maxConnections` refuses is counted (`acceptor.counters.refused`). It is published on
  * the channel `seqpacket:refuse` of `node:diagnostics_channel`, as a `Refusal`.
  *
- * @throws `EADDRINUSE` if a socket is bound there, if the file is no socket, or if it may not be removed;
- *   `EMFILE` also if there are no descriptors left to find that out; `EACCES`, `ENOENT`, …
+ * @throws `EADDRINUSE` if a socket is bound to the name, if the file is not a socket, or if it must not be removed;
+ *   `EMFILE`, also if no descriptor is free to examine the file; `EACCES`, `ENOENT`, …
  */
 export function listen(path: SocketPath, options?: ListenOptions): SeqpacketAcceptor {
   const address = parseAddress(path);
@@ -52,7 +54,7 @@ export function listen(path: SocketPath, options?: ListenOptions): SeqpacketAcce
   if (mode !== undefined) {
     checkInteger(mode, 'options.mode', 0, 0o7777);
     if (address.isAbstract)
-      throw invalidValue('options.mode', 'is for socket files, not for abstract names', mode);
+      throw invalidValue('options.mode', 'applies to socket files, not to abstract names', mode);
   }
   return listeningAcceptor(address, {
     backlog: backlog === undefined ? DEFAULT_BACKLOG : checkInteger(backlog, 'options.backlog'),

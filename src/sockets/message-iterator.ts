@@ -1,10 +1,10 @@
-/** Iterating over messages: one receive for each step, so that leaving the loop loses nothing. */
+/** Iteration over messages, with one receive for each step, so that leaving the loop loses no message. */
 import { notOpen, type SeqpacketError } from '../errors';
 import type { Receiver } from '../messages/receiver';
 import { type Attempt, type OperationQueue, UNFINISHED, WOULD_BLOCK } from '../waiting/operation-queue';
 import { rejection } from '../waiting/turn';
 
-/** What belongs to a socket while it is open. */
+/** The part of a socket's session that receives messages. */
 export interface Source {
   readonly receives: OperationQueue;
   readonly receiver: Receiver;
@@ -18,7 +18,7 @@ export class MessageIterator<T> implements AsyncIterableIterator<T> {
     return this.#isOver;
   }
 
-  /** @param receive makes what receives one message */
+  /** @param receive creates the attempt to receive one message */
   constructor(
     private readonly source: () => Source | undefined,
     private readonly receive: (receiver: Receiver) => Attempt<T>,
@@ -35,9 +35,7 @@ export class MessageIterator<T> implements AsyncIterableIterator<T> {
     return source.receives.run(new IteratorStep(this, this.receive(source.receiver)), this.signal);
   }
 
-  /**
-   * Steps that wait are over, too. The socket stays open, and the next receive gets the next message.
-   */
+  /** Ends the iteration, including its waiting steps. The socket stays open. The next receive gets the next message. */
   async return(): Promise<IteratorResult<T, undefined>> {
     this.end();
     const isStep = (attempt: Attempt<unknown>) =>
@@ -60,7 +58,7 @@ function over(): IteratorReturnResult<undefined> {
   return { done: true, value: undefined };
 }
 
-/** A receive as a step of an iterator: the end of file is its end, and so is any error. */
+/** A receive as one step of an iterator. The end of file and any error end the iteration. */
 class IteratorStep<T> implements Attempt<IteratorResult<T, undefined>> {
   constructor(
     readonly iterator: MessageIterator<T>,
@@ -72,7 +70,7 @@ class IteratorStep<T> implements Attempt<IteratorResult<T, undefined>> {
   }
 
   try(): IteratorResult<T, undefined> | typeof WOULD_BLOCK | typeof UNFINISHED {
-    // Ended by a step before: what comes is for others.
+    // A previous step has ended the iteration. The next message is for other receives.
     if (this.iterator.isOver) return over();
     try {
       const value = this.receive.try();

@@ -1,4 +1,4 @@
-/** Tables of options: how each one is checked, read and set. */
+/** Tables of options, and the functions that check, read and set each option. */
 import { checkBoolean, checkInteger } from '../arguments';
 import { type FileDescriptor, fileDescriptorOf } from '../descriptors/file-descriptor';
 import { invalidValue, systemError } from '../errors';
@@ -17,17 +17,17 @@ import { os } from '../system/os';
 import { type PeerCredentials, peerCredentials, peerGroups } from '../system/peer-credentials';
 import { getIntegerOption, getVariableOption, setIntegerOption } from '../system/socket-options';
 
-/** How an option is read and set; `Target` is what it is an option of. */
+/** The functions to read and to set an option of a `Target`. */
 export interface Option<Target, Value> {
   get?(target: Target): Value;
   set?: {
-    /** Returns the value if it is one; throws otherwise. */
+    /** Returns the value if it is valid, and throws otherwise. */
     check(value: unknown): Value;
     apply(target: Target, value: Value): void;
   };
 }
 
-/** An option of the kernel's, for which the descriptor is enough. */
+/** The target of a kernel option, which needs only the descriptor. */
 export interface HasDescriptor {
   readonly fd: number;
 }
@@ -63,7 +63,7 @@ function remoteSecurityLabel({ fd }: HasDescriptor): string {
 function remotePidFd({ fd }: HasDescriptor): FileDescriptor {
   const pidFd = new Int32Array(1);
   const result = os.getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, pidFd);
-  // So Linux says that there is no peer; what else there is to know of one is ENOTCONN then.
+  // Linux reports a missing peer with ENODATA here, and with ENOTCONN for the other options.
   if (result === -ENODATA) throw systemError('getsockopt', -ENOTCONN);
   if (result < 0) throw systemError('getsockopt', result);
   return fileDescriptorOf(pidFd[0] as number);

@@ -1,4 +1,4 @@
-/** The options of sockets, in one table for getting and setting. */
+/** The options of sockets, in one table. */
 import { checkInteger } from '../arguments';
 import type { FileDescriptor } from '../descriptors/file-descriptor';
 import { checkEmptyMessages, type EmptyMessages } from '../messages/empty-messages';
@@ -17,35 +17,43 @@ import type { Session } from './session';
 
 /** The options that can be set on a socket. */
 export interface SettableSocketOptions {
-  /** Kernel debugging (SO_DEBUG in socket(7)); setting it needs CAP_NET_ADMIN. */
+  /** Kernel debugging (SO_DEBUG in socket(7)). Setting it requires CAP_NET_ADMIN. */
   debug: boolean;
-  /** Bytes (SO_SNDBUF). The kernel doubles what is set, and `getOption` returns the doubled value. */
+  /**
+   * The size of the send buffer in bytes (SO_SNDBUF in socket(7)). The kernel doubles it; `getOption` returns the
+   * doubled value.
+   */
   sendBufferSize: number;
-  /** Bytes (SO_RCVBUF), doubled likewise. For AF_UNIX the sender's buffer is what counts. */
+  /**
+   * The size of the receive buffer in bytes (SO_RCVBUF), doubled likewise. For AF_UNIX, only the sender's buffer has an
+   * effect.
+   */
   receiveBufferSize: number;
   /** How to report zero-length messages: `'eof'` (default) or `'deliver'`. */
   emptyMessages: EmptyMessages;
   /**
-   * Whether each `Message` carries its sender's credentials (SO_PASSCRED). Linux then gives the socket an
-   * abstract name when it next sends. Messages that were sent before may carry credentials of no process.
+   * Whether each `Message` has the credentials of its sender (SO_PASSCRED in unix(7)). Linux then binds an unnamed
+   * socket to an abstract name when it next sends. Messages sent before the option was set may have credentials of no
+   * process.
    */
   passCredentials: boolean;
   /**
-   * For how many microseconds a receive that finds nothing tries again before it waits, 0 to 1,000,000; 0 by
-   * default. A message that comes in that time costs no way through the event loop and no sleep of the CPU. It
-   * costs that time of a CPU for each receive that has to wait, and nothing else runs in this thread meanwhile.
+   * How long a receive polls for a message before it waits, in microseconds: 0 to 1,000,000; 0 by default. A message
+   * that arrives within that time needs no turn of the event loop and no wakeup of the CPU. Each receive that has to
+   * wait uses the CPU for that time, and blocks the event loop of this thread.
    */
   busyPoll: number;
 }
 
 /** The options that can be read from a socket. */
 export interface SocketOptions extends SettableSocketOptions {
+  /** The credentials of the peer, verified by the kernel (SO_PEERCRED and SO_PEERGROUPS); `ENOTCONN` without a peer. */
   remoteCredentials: PeerCredentials;
-  /** The label that a Linux security module gave the peer (SO_PEERSEC); `ENOPROTOOPT` without one. */
+  /** The security label of the peer, from a Linux security module (SO_PEERSEC); `ENOPROTOOPT` without one. */
   remoteSecurityLabel: string;
   /**
-   * A pidfd of the peer (SO_PEERPIDFD, Linux 6.5), which stays that process's even when its pid is given to
-   * another: pidfd_open(2). The caller must close it.
+   * A pidfd of the peer (SO_PEERPIDFD, since Linux 6.5). It continues to refer to the same process even if the pid is
+   * reused (pidfd_open(2)). The caller must close it.
    */
   remotePidFd: FileDescriptor;
 }

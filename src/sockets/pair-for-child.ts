@@ -2,12 +2,13 @@ import { checkOptions } from '../arguments';
 import { setNonBlocking } from '../descriptors/descriptor-flags';
 import type { FileDescriptor } from '../descriptors/file-descriptor';
 import { emptyMessagesOption } from '../messages/empty-messages';
-import { type PairOptions, withMode } from './connect';
+import { type PairOptions, withEmptyMessages } from './connect';
 import { SeqpacketSocket } from './socket';
 
 /**
- * A socket, and the descriptor of its other end for a child process of any language: blocking, as programs
- * expect what they inherit to be. Give its number to `spawn`, then close it here:
+ * Creates a socket, and the descriptor of its other end for a child process in any language (socketpair(2)). The
+ * descriptor is in blocking mode, as most programs expect of inherited descriptors. Pass its number to `spawn`, then
+ * close it in this process:
  *
  * ```ts
  * const [socket, theirs] = pairForChild();
@@ -15,8 +16,9 @@ import { SeqpacketSocket } from './socket';
  * theirs.close();
  * ```
  *
- * The child has it as descriptor 3. When the child ends, `receive` comes to the end of file. `emptyMessages` is of the
- * socket here; a child that receives with recvmsg(2) alone cannot distinguish an empty message from the end of file.
+ * The descriptor is number 3 in the child. After the child ends, `receive` rejects at end of file. The caller must
+ * close the socket. `emptyMessages` applies to the socket in this process. A child that uses only recvmsg(2) cannot
+ * distinguish an empty message from the end of file.
  *
  * @throws `EMFILE`, `ENFILE`
  */
@@ -26,7 +28,7 @@ export function pairForChild(options?: PairOptions): [SeqpacketSocket, FileDescr
   const theirs = other.release();
   try {
     setNonBlocking(theirs.fd, false);
-    return [withMode(ours, mode), theirs];
+    return [withEmptyMessages(ours, mode), theirs];
   } catch (error) {
     ours.close();
     theirs.close();

@@ -1,4 +1,4 @@
-/** A socket from when it is opened until it is closed: its queues, its receiving side and its counters. */
+/** The state of a socket while it is open: its queues, its receiving side and its counters. */
 import type { ConnectionSlot } from '../accepting/connection-limit';
 import { Connection } from '../messages/connection';
 import { Receiver } from '../messages/receiver';
@@ -6,8 +6,8 @@ import { OperationQueue, READABLE, WRITABLE } from '../waiting/operation-queue';
 import type { PolledDescriptor } from '../waiting/readiness';
 import type { BackOff } from './connect-attempt';
 
-/** A socket, as far as its name in errors is concerned. */
-interface Named {
+/** The names of a socket. */
+interface HasNames {
   readonly localPath: string | Buffer;
   readonly remotePath: string | Buffer;
 }
@@ -15,17 +15,17 @@ interface Named {
 export class Session extends Connection {
   readonly receiver: Receiver = new Receiver(this);
   readonly receives: OperationQueue;
-  /** Made when it is first needed, as the sends are: there are servers with many connections that are silent. */
+  /** Created on first use, as `sends` is, because a server may have many idle connections. */
   connects: BackOff | undefined;
   remotePath: string | Buffer | undefined;
   /** The slot within the limit of the acceptor. */
   slot: ConnectionSlot | undefined;
-  /** Whether `shutdown` has ended sending: poll(2) does not say so. */
-  sendsAreOver = false;
+  /** Whether `shutdown` has ended sending. poll(2) does not report this. */
+  isSendingShutDown = false;
   #sends: OperationQueue | undefined;
 
   constructor(
-    private readonly socket: Named,
+    private readonly socket: HasNames,
     private readonly descriptor: PolledDescriptor,
   ) {
     super(descriptor.fd);
@@ -43,7 +43,7 @@ export class Session extends Connection {
     this.#sends?.cancel();
   }
 
-  /** `''` where it cannot be found out: an error that is being reported must not become another one. */
+  /** `''` if the name cannot be determined, so that the error being reported is not replaced by another one. */
   override get name(): string | Buffer {
     try {
       const { remotePath, localPath } = this.socket;

@@ -63,15 +63,15 @@ import { MessageIterator } from './message-iterator';
 import { getOption, setOption } from './option-table';
 import { type SettableSocketOptions, SOCKET_OPTIONS, type SocketOptions } from './options';
 import { Session } from './session';
-import { readableOf, writableOf } from './web-streams';
+import { createReadable, createWritable } from './web-streams';
 
 export interface ReceiveMessageOptions extends SignalOption {
-  /** How many descriptors to take at most, 0 to 253; none by default. */
+  /** The maximum number of descriptors to receive: 0 to 253; 0 by default. */
   maxFds?: number | undefined;
 }
 
 export interface ReceiveManyOptions extends SignalOption {
-  /** How many messages to receive at most; never more than 64, which is also the default. */
+  /** The maximum number of messages to receive: 64 by default, and never more than 64. */
   max?: number | undefined;
 }
 
@@ -79,7 +79,9 @@ const SHUTDOWN_HOW = { receive: SHUT_RD, send: SHUT_WR, both: SHUT_RDWR } as con
 
 const receiveData = (receiver: Receiver) => new ReceiveData(receiver);
 
-/** Makes a socket of an accepted descriptor, which counts towards a limit until it is closed; for the acceptor. */
+/**
+ * Creates a socket that owns an accepted descriptor, and counts towards the limit until it is closed; for the acceptor.
+ */
 export let acceptedSocket: (
   fd: number,
   localPath: string | Buffer,
@@ -87,16 +89,15 @@ export let acceptedSocket: (
 ) => SeqpacketSocket;
 
 /**
- * An AF_UNIX + SOCK_SEQPACKET socket (unix(7)): connection-oriented, ordered, and what is sent as one
- * message is received as one message.
+ * An AF_UNIX + SOCK_SEQPACKET socket (unix(7)): connection-oriented and ordered, with message boundaries preserved.
  *
- * Operations that can wait return promises and do not block the event loop. Several may wait at once;
- * they are served, and their promises settle, in the order of the calls. While one waits, the process
- * stays alive (see `unref`) and the socket is not collected. On a socket that is not open they reject
+ * Operations that can wait return promises, and do not block the event loop. Several operations may wait at the same
+ * time. They are served, and their promises settle, in the order of the calls. A waiting operation keeps the process
+ * alive (see `unref`), and prevents garbage collection of the socket. On a socket that is not open, operations reject
  * with `EBADF`.
  *
- * Close it, or declare it with `using`. One that is collected unclosed is closed then, with a process
- * warning.
+ * Close the socket, or declare it with `using`. If it is garbage-collected while it is open, the library closes the
+ * descriptor, and emits a process warning.
  *
  * @example
  * ```ts
@@ -125,8 +126,9 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   }
 
   /**
-   * @param fd a descriptor to take over, as {@link assign} does; without one the socket is closed
+   * @param fd a descriptor, whose ownership the socket takes as {@link assign} does. Without one, the socket is closed
    *   until `open()` or `connect()`
+   * @throws the errors of {@link assign}
    */
   constructor(fd?: FileDescriptor) {
     super();
@@ -134,7 +136,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   }
 
   /**
-   * Two sockets that are connected with each other (socketpair(2)).
+   * Creates two sockets that are connected to each other (socketpair(2)). The caller must close both.
    *
    * @throws `EMFILE`, `ENFILE`
    */
@@ -146,8 +148,9 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   }
 
   /**
-   * The name of the other end, as it was given to `connect` where that was here; `''` for an unnamed
-   * end and for a socket without a peer. A `Buffer` only if the name is not UTF-8.
+   * The name of the peer's socket (getpeername(2)). If this object was connected by `connect`, the name is as it was
+   * passed in. It is `''` if the peer's socket is unnamed or there is no peer. It is a `Buffer` only if the name is not
+   * UTF-8.
    */
   get remotePath(): string | Buffer {
     const session = this.#session;
@@ -160,11 +163,11 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   }
 
   /**
-   * Connects to a listening socket (connect(2)); opens this socket if it is not open yet, and leaves it
-   * open whatever happens. While the listener's backlog is full, this waits.
+   * Connects to a listening socket (connect(2)). Opens this socket if it is not open. The socket stays open if the
+   * connect fails. While the backlog of the listener is full, this waits.
    *
    * @throws (rejects) `ECONNREFUSED` if no process listens, `ENOENT`, `EACCES`, `EPROTOTYPE` if the name is
-   *   that of another type of socket, `EISCONN`, `EALREADY` while another connect is pending
+   *   that of another type of socket, `EISCONN` if the socket is connected, `EALREADY` while another connect is pending
    */
   connect(path: SocketPath, options?: SignalOption): Promise<void> {
     const address = parseAddress(path);
@@ -172,7 +175,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
     if (signal?.aborted) return rejection(new AbortError(signal));
     try {
       if (!this.isOpen) this.open();
-      const session = this.#opened('connect');
+      const session = this.#requireSession('connect');
       session.connects ??= new BackOff(this.keepsLoopAlive);
       const { queue } = session.connects;
       if (!queue.isEmpty) throw systemError('connect', -EALREADY, address.given);
@@ -187,43 +190,44 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   }
 
   /**
-   * Dissolves the association with the peer: connect(2) with `AF_UNSPEC`.
+   * Dissolves the association with the peer (connect(2) with `AF_UNSPEC`).
    *
-   * @throws `EINVAL` always on Linux, which does that for datagram sockets only
+   * @throws `EINVAL` always, because Linux supports this only for datagram sockets
    */
   disconnect(): void {
-    const session = this.#opened('connect');
+    const session = this.#requireSession('connect');
     const result = os.connect(session.fd, UNSPECIFIED_ADDRESS);
     if (result < 0) throw systemError('connect', result);
     session.remotePath = undefined;
   }
 
   /**
-   * Ends one or both directions, for every descriptor of the connection (shutdown(2)). The peer's
-   * receives come to the end of file, its sends to `EPIPE`. Pending operations in that direction settle.
+   * Ends one or both directions of the connection, for all descriptors of the socket (shutdown(2)). After `'send'`, the
+   * receives of the peer reach the end of file. After `'receive'`, its sends fail with `EPIPE`. Pending operations in
+   * that direction settle.
    *
    * @throws `EBADF` if the socket is not open
    */
   shutdown(what: 'receive' | 'send' | 'both'): void {
     const how =
       SHUTDOWN_HOW[checkOneOf(what, 'what', Object.keys(SHUTDOWN_HOW) as (keyof typeof SHUTDOWN_HOW)[])];
-    const session = this.#opened('shutdown');
-    // What was called before is sent if there is room; it may only have been put off for the sake of fairness.
+    const session = this.#requireSession('shutdown');
+    // Pending sends may have been deferred only for fairness. They are sent if there is room.
     if (how !== SHUT_RD) session.sends.flush();
     const result = os.shutdown(session.fd, how);
     if (result < 0) throw systemError('shutdown', result, session.name);
-    if (how !== SHUT_RD) session.sendsAreOver = true;
+    if (how !== SHUT_RD) session.isSendingShutDown = true;
     session.receives.proceed();
     session.sends.proceed();
   }
 
   /**
-   * Waits until there is something to receive, or room to send, and does neither: poll(2). The end of file and errors
-   * count, too: the operation would not have to wait. A wait takes its turn among the receives or the sends.
+   * Waits until a receive or a send would not have to wait, without receiving or sending (poll(2)). Waits are served in
+   * order with the receives or the sends.
    *
-   * `'read'`: a message is there, or the end of file, or an error; a message that was kept because it was too long
-   * counts. `'write'`: the kernel has room for a message of any length that it sends at all, or the send would fail.
-   * Without a peer a socket counts as ready, since the operation would fail at once.
+   * `'read'` completes if there is a message, the end of file or an error. A held message, which was too long for a
+   * previous buffer, counts as a message. `'write'` completes if the kernel has room for a message of any permitted
+   * length, or if a send would fail. Without a peer, both complete at once, because the operation would fail at once.
    *
    * @throws (rejects) `EBADF` if the socket is not open, `ECANCELED`
    */
@@ -236,18 +240,17 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
       const { receiver } = session;
       return session.receives.run(new WaitForReading(session, () => receiver.holdsMessage), signal);
     }
-    return session.sends.run(new WaitForWriting(session, () => session.sendsAreOver), signal);
+    return session.sends.run(new WaitForWriting(session, () => session.isSendingShutDown), signal);
   }
 
   /**
-   * Receives one message and returns its length in bytes. Descriptors that came with it are closed.
+   * Receives one message (recvmsg(2)) and returns its length in bytes. Its descriptors are closed.
    *
-   * The buffer is the socket's until the promise settles. A message that is longer than the buffer is
-   * not cut: the call rejects with `EMSGSIZE` and `messageSize`, and the next receive gets the message,
-   * whole and with its descriptors.
+   * Do not use the buffer until the promise settles. A message that is longer than the buffer is not truncated: the
+   * call rejects with `EMSGSIZE` and `messageSize`. The next receive gets the whole message, with its descriptors.
    *
-   * @throws (rejects) `EOF` at end of file (an empty message too, by default: see `emptyMessages`),
-   *   `EMSGSIZE`, `ECONNRESET` after the last message if the peer closed with unread data, `ENOTCONN`
+   * @throws (rejects) `EOF` at end of file, and by default for an empty message (see `emptyMessages`); `EMSGSIZE`;
+   *   `ECONNRESET` after the last message if the peer closed with unread data; `ENOTCONN`
    */
   receive(buffer: Buffers, options?: MessageOptions): Promise<number> {
     const parts = checkPartsToFill(buffer, 'buffer');
@@ -259,11 +262,11 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   }
 
   /**
-   * Sends one message, whole or not at all, and returns its length in bytes. While the kernel has no
-   * room, this waits; the data must not change until the promise settles.
+   * Sends one message (sendmsg(2)), whole or not at all, and returns its length in bytes. While the kernel has no room,
+   * this waits. Do not change the data until the promise settles.
    *
-   * @param data a view of memory, an `ArrayBuffer`, a `SharedArrayBuffer`, or a string, which is sent as UTF-8; or an
-   *   array of these, which is sent as one message
+   * @param data a view, an `ArrayBuffer`, a `SharedArrayBuffer`, or a string, which is sent as UTF-8. An array of these
+   *   is sent as one message
    * @throws (rejects) `EPIPE` if the peer has closed or shut down receiving, `EMSGSIZE` (with `messageSize`) if the
    *   message is longer than the send buffer allows, `ECONNRESET`, `ENOTCONN`
    */
@@ -277,11 +280,11 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   }
 
   /**
-   * Receives one message and at most `maxFds` descriptors, which are the caller's to close. Any more
-   * are closed, and `controlTruncated` says so; it also does if the kernel could not install all of
-   * them (for lack of free descriptors, `EMFILE`). Otherwise as {@link receive}.
+   * Receives one message and at most `maxFds` descriptors (SCM_RIGHTS in unix(7)). The caller must close them. Further
+   * descriptors are closed, and `controlTruncated` is then true. It is also true if the kernel could not install all
+   * descriptors, because this process has no free ones (`EMFILE`). Otherwise this works as {@link receive}.
    *
-   * @param maxFds 0 to 253, the most that Linux lets one message carry
+   * @param maxFds 0 to 253, the maximum number for one message in Linux
    */
   receiveWithFds(buffer: Buffers, maxFds: number, options?: MessageOptions): Promise<ReceivedWithFds> {
     const parts = checkPartsToFill(buffer, 'buffer');
@@ -294,11 +297,11 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   }
 
   /**
-   * Sends one message together with descriptors (SCM_RIGHTS in unix(7)). The caller keeps
-   * them, and may close them as soon as this returns. Otherwise as {@link send}.
+   * Sends one message together with descriptors (SCM_RIGHTS in unix(7)). The caller keeps ownership of the descriptors,
+   * and can close them as soon as this returns. Otherwise this works as {@link send}.
    *
-   * @param fds at most 253
-   * @throws (rejects) `EBADF` for a descriptor that is closed, `ETOOMANYREFS` if too many are in flight
+   * @param fds at most 253 descriptors
+   * @throws (rejects) `EBADF` for a closed descriptor, `ETOOMANYREFS` if too many descriptors are in flight
    */
   sendWithFds(data: Data, fds: readonly FdSource[], options?: MessageOptions): Promise<number> {
     const parts = checkPartsToSend(data, 'data');
@@ -311,8 +314,8 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   }
 
   /**
-   * Receives the whole next message, however long, into memory that is made for it, with at most `maxFds`
-   * descriptors (none by default), which are the caller's to close.
+   * Receives one whole message of any length, into memory that the library provides, with at most `maxFds` descriptors
+   * (0 by default). The caller must close them.
    *
    * @throws (rejects) `EOF`, `ECONNRESET`, `ENOTCONN`: see {@link receive}
    */
@@ -324,8 +327,8 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   }
 
   /**
-   * The messages as they come, until the end of file; other errors are thrown. Breaking out leaves the
-   * socket open, and loses nothing. Descriptors are the caller's to close.
+   * Iterates over the messages until the end of file. Other errors are thrown. Leaving the loop does not close the
+   * socket, and loses no message. The caller must close the descriptors.
    */
   messages(options?: ReceiveMessageOptions): AsyncIterableIterator<Message> {
     const { maxFds, signal } = receiveMessageOptions(options);
@@ -336,14 +339,15 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
     );
   }
 
-  /** The data of the messages as they come; see {@link messages}. */
+  /** Iterates over the data of the messages; see {@link messages}. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
     return new MessageIterator(() => this.#session, receiveData);
   }
 
   /**
-   * Sends several messages, in order, with as few system calls as the kernel has room for (sendmmsg(2)), and
-   * returns how many: all. If it fails or is aborted, `messagesSent` of the error is the number that was sent.
+   * Sends several messages in order, with as few system calls as the room in the kernel permits (sendmmsg(2)). Returns
+   * the number of messages. If the call fails or is aborted, `messagesSent` of the error is the number of messages
+   * sent.
    */
   sendMany(messages: readonly Data[], options?: SignalOption): Promise<number> {
     if (!Array.isArray(messages)) throw invalidType('messages', 'an instance of Array', messages);
@@ -357,8 +361,8 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   }
 
   /**
-   * Receives between one and `max` messages: those that are there, in one system call (recvmmsg(2)), or else
-   * the next one. Where messages are long (over 32 KiB) it receives one at a time, which is faster. Descriptors that came with them are closed.
+   * Receives between 1 and `max` queued messages with one system call (recvmmsg(2)), and waits if there are none. If
+   * messages are long (over 32 KiB), it receives one at a time, which is faster. Their descriptors are closed.
    *
    * @throws (rejects) as {@link receive}
    */
@@ -372,15 +376,16 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   }
 
   /**
-   * Sends one message if that is possible at once.
+   * Sends one message without waiting.
    *
-   * @returns `false` if there is no room, or if other sends wait already
-   * @throws as {@link sendWithFds} rejects
+   * @param fds at most 253 descriptors, which the caller continues to own
+   * @returns `false` if the kernel has no room, or if other sends are waiting
+   * @throws the errors of {@link sendWithFds}
    */
   trySend(data: Data, fds: readonly FdSource[] = []): boolean {
     const parts = checkPartsToSend(data, 'data');
     const numbers = checkDescriptors(fds);
-    const session = this.#opened('sendmsg');
+    const session = this.#requireSession('sendmsg');
     if (!session.sends.isEmpty) return false;
     const attempt =
       numbers.length === 0 ? new Send(session, parts, 0) : new SendWithFds(session, parts, numbers, 0);
@@ -388,41 +393,45 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   }
 
   /**
-   * Receives one message if there is one.
+   * Receives one message without waiting. Its descriptors are closed.
    *
-   * @returns its length, or `null` if there is none, or if other receives wait already
-   * @throws as {@link receive} rejects
+   * @returns the length in bytes, or `null` if there is no message or other receives are waiting
+   * @throws the errors of {@link receive}
    */
   tryReceive(buffer: Buffers): number | null {
     const parts = checkPartsToFill(buffer, 'buffer');
-    const { receiver, receives } = this.#opened('recvmsg');
+    const { receiver, receives } = this.#requireSession('recvmsg');
     if (!receives.isEmpty) return null;
     const bytes = new Receive(receiver, parts, 0).try();
     return bytes === WOULD_BLOCK ? null : bytes;
   }
 
   /**
-   * The messages as a web stream, one chunk each; closed at the end of file. Nothing is received before it is
-   * asked for. Cancelling the stream leaves the socket open.
+   * The messages as a web stream, with one chunk for each message. It is closed at end of file. A message is received
+   * only when the stream is read. Cancelling the stream does not close the socket.
    */
   get readable(): ReadableStream<Uint8Array> {
-    this.#readable ??= readableOf(() => this.#session);
+    this.#readable ??= createReadable(() => this.#session);
     return this.#readable;
   }
 
   /**
-   * A web stream whose chunks are sent as one message each, as {@link send} takes them; a write is done when the
-   * kernel has taken the message. Closing or aborting the stream shuts down sending. Empty chunks are left out, unless this socket
-   * has `emptyMessages: 'deliver'`.
+   * A web stream that sends each chunk as one message, with the types of {@link send}. A write completes when the
+   * kernel has accepted the message. Closing or aborting the stream shuts down sending. Empty chunks are skipped,
+   * unless this socket has `emptyMessages: 'deliver'`.
    */
   get writable(): WritableStream<Data> {
-    this.#writable ??= writableOf(this);
+    this.#writable ??= createWritable(this);
     return this.#writable;
   }
 
-  /** What went through this socket since it was opened, and what waits. */
+  /**
+   * The numbers of messages and bytes since the socket was opened, and of waiting operations.
+   *
+   * @throws `EBADF` if the socket is not open
+   */
   get counters(): Counters & { pendingSends: number; pendingReceives: number } {
-    const session = this.#opened('counters');
+    const session = this.#requireSession('counters');
     const { messagesSent, bytesSent, messagesReceived, bytesReceived } = session;
     return {
       messagesSent,
@@ -439,36 +448,46 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   }
 
   /**
-   * As for every endpoint; but refuses while this object holds a message that was too long for the
-   * buffers of earlier receives: it would be lost. Receive it first.
+   * Returns the descriptor and releases ownership, as for every endpoint. The caller must close it. A held message,
+   * which was too long for a previous buffer, would be lost. Receive it first.
    *
-   * @throws `ERR_INVALID_STATE` then; `EBADF` if the socket is not open
+   * @throws `ERR_INVALID_STATE` if there is a held message; `EBADF` if the socket is not open
    */
   override release(): FileDescriptor {
-    if (this.#opened('release').receiver.holdsMessage) {
-      throw invalidState('The socket holds a message that was received but not delivered: receive it first');
+    if (this.#requireSession('release').receiver.holdsMessage) {
+      throw invalidState('The socket holds a message that was not delivered yet: receive it first');
     }
     return super.release();
   }
 
-  /** @throws `EBADF` if the socket is not open, `EACCES`, … */
+  /**
+   * Sets an option (setsockopt(2)).
+   *
+   * @throws `EBADF` if the socket is not open, `EACCES`, …
+   */
   setOption<Name extends keyof SettableSocketOptions>(name: Name, value: SettableSocketOptions[Name]): void {
-    setOption<Session>(SOCKET_OPTIONS, name, () => this.#opened('setsockopt'), value);
-  }
-
-  /** @throws `EBADF` if the socket is not open, `ENOTCONN` if there is no peer, `ENOPROTOOPT` */
-  getOption<Name extends keyof SocketOptions>(name: Name): SocketOptions[Name] {
-    return getOption<Session>(SOCKET_OPTIONS, name, () => this.#opened('getsockopt')) as SocketOptions[Name];
+    setOption<Session>(SOCKET_OPTIONS, name, () => this.#requireSession('setsockopt'), value);
   }
 
   /**
-   * `'bytesReadable'` (FIONREAD): the bytes of all messages that wait to be received, together.
+   * Reads an option (getsockopt(2)).
+   *
+   * @throws `EBADF` if the socket is not open, `ENOTCONN` if there is no peer, `ENOPROTOOPT`
+   */
+  getOption<Name extends keyof SocketOptions>(name: Name): SocketOptions[Name] {
+    return getOption<Session>(SOCKET_OPTIONS, name, () =>
+      this.#requireSession('getsockopt'),
+    ) as SocketOptions[Name];
+  }
+
+  /**
+   * Reads `'bytesReadable'` (FIONREAD in ioctl(2)): the total length in bytes of the messages that can be received.
    *
    * @throws `EBADF` if the socket is not open
    */
   ioControl(command: 'bytesReadable'): number {
     checkOneOf(command, 'command', ['bytesReadable'] as const);
-    const { fd, receiver } = this.#opened('ioctl');
+    const { fd, receiver } = this.#requireSession('ioctl');
     const bytes = os.ioctl(fd, FIONREAD);
     if (bytes < 0) throw systemError('ioctl', bytes);
     return bytes + receiver.heldBytes;
@@ -512,11 +531,11 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   /** @internal */
   protected override checkKind(fd: number): void {
     checkSeqpacket(fd);
-    // One that listens can neither send nor receive.
+    // A listening socket can neither send nor receive.
     if (isListening(fd)) throw systemError('assign', -EINVAL);
   }
 
-  #opened(syscall: string): Session {
+  #requireSession(syscall: string): Session {
     if (this.#session === undefined) throw this.notOpen(syscall);
     return this.#session;
   }

@@ -1,6 +1,6 @@
 /**
- * A socket as web streams: one chunk a message, and back-pressure in both directions, since nothing is
- * received before it is asked for and a write is done when the kernel has taken the message.
+ * A socket as web streams. Each chunk is one message. There is back-pressure in both directions: a message is received
+ * only when the stream is read, and a write completes when the kernel has accepted the message.
  */
 import { byteLength, checkPartsToSend, type Data, type SignalOption } from '../arguments';
 import { notOpen, type SeqpacketError } from '../errors';
@@ -9,7 +9,7 @@ import { ReceiveData } from '../messages/receive-attempts';
 import { type Attempt, WOULD_BLOCK } from '../waiting/operation-queue';
 import type { Source } from './message-iterator';
 
-export function readableOf(source: () => Source | undefined): ReadableStream<Uint8Array> {
+export function createReadable(source: () => Source | undefined): ReadableStream<Uint8Array> {
   const cancelled = new AbortController();
   return new ReadableStream<Uint8Array>(
     {
@@ -33,7 +33,7 @@ function closed(): never {
   throw notOpen('recvmsg', true);
 }
 
-/** Receives a message and hands it to a stream, in one: no message is taken for a stream that was cancelled. */
+/** Receives a message and enqueues it in one step, so that a cancelled stream never loses a message. */
 class Enqueue implements Attempt<void> {
   constructor(
     private readonly receive: ReceiveData,
@@ -56,7 +56,7 @@ class Enqueue implements Attempt<void> {
   }
 }
 
-/** A socket, as far as its writable stream is concerned. */
+/** The part of a socket that its writable stream uses. */
 interface Sender {
   readonly isOpen: boolean;
   getOption(name: 'emptyMessages'): EmptyMessages;
@@ -64,7 +64,7 @@ interface Sender {
   shutdown(what: 'send'): void;
 }
 
-export function writableOf(socket: Sender): WritableStream<Data> {
+export function createWritable(socket: Sender): WritableStream<Data> {
   return new WritableStream<Data>({
     async write(chunk, controller) {
       // Not yet in the types of Node.js 20.

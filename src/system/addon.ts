@@ -11,8 +11,8 @@ const PROCESSORS = ['x64', 'arm64'];
 const BUILD_COMMAND = 'node node_modules/seqpacket/scripts/build-native.mjs';
 
 /**
- * @throws `ERR_FEATURE_UNAVAILABLE_ON_PLATFORM` on another processor; `ERR_DLOPEN_FAILED`, with a remedy in its message,
- *   if the binary is missing or cannot be loaded
+ * @throws `ERR_FEATURE_UNAVAILABLE_ON_PLATFORM` on another processor; `ERR_DLOPEN_FAILED`, with a remedy in its
+ *   message, if the binary is missing or cannot be loaded
  */
 export function loadAddon(): OperatingSystem {
   if (!PROCESSORS.includes(process.arch)) {

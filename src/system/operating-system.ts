@@ -4,8 +4,8 @@
  *
  * Unless stated otherwise, a function returns the result of the system call, or the negative errno. No function blocks
  * if sockets are non-blocking and messages are sent and received with MSG_DONTWAIT. Interrupted calls are repeated. If
- * the arguments cannot be read completely, as in a thread that is being terminated, the result is -EFAULT and the system
- * call is not made. A back end contains no policy.
+ * the arguments cannot be read completely, as in a thread that is being terminated, the result is -EFAULT and the
+ * system call is not made. A back end contains no policy.
  */
 import type { Parts } from '../arguments';
 

@@ -31,7 +31,10 @@ export function withThreadReadiness(addon: Addon): OperatingSystem {
   };
 }
 
-/** Rethrows in a microtask. An error in the callback of a threadsafe function is ignored by Node.js, and terminates Deno. */
+/**
+ * Rethrows in a microtask. An error in the callback of a threadsafe function is ignored by Node.js, and terminates
+ * Deno.
+ */
 function throwLater(callback: (fd: number, events: number) => boolean): typeof callback {
   return (fd, events) => {
     try {

@@ -1,10 +1,10 @@
 /**
  * The queue of operations that may have to wait: the core of the library.
  *
- * An operation is tried at once. If it would block, it is appended to its queue. It is tried again when the waker of the
- * queue reports a reason (readiness.ts, or a timer for connect). Operations are served in the order of the calls, and
- * none overtakes another. A cancelled or aborted operation leaves the queue without effect, because only a successful
- * try has an effect.
+ * An operation is tried at once. If it would block, it is appended to its queue. It is tried again when the waker of
+ * the queue reports a reason (readiness.ts, or a timer for connect). Operations are served in the order of the calls,
+ * and none overtakes another. A cancelled or aborted operation leaves the queue without effect, because only a
+ * successful try has an effect.
  *
  * When the time slice of a turn of the event loop is over (turn.ts), the operations continue in the next turn. A flood
  * on one socket therefore never starves timers or other sockets.

@@ -20,9 +20,9 @@ let reported: PolledDescriptor | undefined;
 let isListening = false;
 
 /**
- * An owned descriptor that can be polled for readiness. Its poll handle is created on first use, and keeps the event loop
- * alive only while a queue waits. Beginning and ending to watch costs system calls, so that a direction stays watched as
- * long as its queue often waits.
+ * An owned descriptor that can be polled for readiness. Its poll handle is created on first use, and keeps the event
+ * loop alive only while a queue waits. Beginning and ending to watch costs system calls, so that a direction stays
+ * watched as long as its queue often waits.
  */
 export class PolledDescriptor extends OwnedDescriptor implements Waker {
   #isPolled = false;

@@ -2,8 +2,8 @@
  * Turns of the event loop. In each turn, operations complete at once during one time slice; then timers and other
  * sockets are served.
  *
- * All operations of a thread share the time slice. Their cost is counted in units, and the clock is read once in several
- * units. Reading the clock costs 65 ns, a twentieth of the cost of a short message.
+ * All operations of a thread share the time slice. Their cost is counted in units, and the clock is read once in
+ * several units. Reading the clock costs 65 ns, a twentieth of the cost of a short message.
  */
 import { now, setImmediate } from '../system/timers';
 
