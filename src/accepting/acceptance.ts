@@ -10,7 +10,7 @@ import { type AllowedPeers, isAllowed } from './admission';
 import type { ConnectionLimit } from './connection-limit';
 
 /** The option of `listen` that refused a peer. */
-export type RefusalReason = 'allow' | 'maxConnections';
+type RefusalReason = 'allow' | 'maxConnections';
 
 /** The part of an acceptor that an attempt uses. */
 interface Listener {
@@ -40,7 +40,6 @@ export class Acceptance<Socket> implements Attempt<Socket> {
 
   try(): Socket | typeof WOULD_BLOCK {
     const { acceptor } = this;
-    const { localPath } = acceptor;
     // Another owner of the open file description may have made it blocking. accept4(2) would block the event loop.
     setNonBlocking(acceptor.fd, true);
     // Many consecutive refusals may be an attack, which must not block the event loop.
@@ -51,7 +50,7 @@ export class Acceptance<Socket> implements Attempt<Socket> {
       if (fd === -EAGAIN) return WOULD_BLOCK;
       if (fd < 0) throw this.failure(fd);
       const reason = this.#closeOnThrow(fd, () => this.#refusal(fd));
-      if (reason === undefined) return this.#admit(fd, localPath);
+      if (reason === undefined) return this.#admit(fd);
       this.#refuse(fd, reason);
     }
     return WOULD_BLOCK;
@@ -77,8 +76,9 @@ export class Acceptance<Socket> implements Attempt<Socket> {
     publishLater(onRefuse, { acceptor, reason, credentials });
   }
 
-  #admit(fd: number, localPath: string | Buffer): Socket {
+  #admit(fd: number): Socket {
     const { acceptor } = this;
+    const localPath = this.#closeOnThrow(fd, () => acceptor.localPath);
     const socket = this.open(fd, localPath);
     this.accepted++;
     publishLater(onAccept, { acceptor, socket });

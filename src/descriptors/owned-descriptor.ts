@@ -11,13 +11,13 @@ export class OwnedDescriptor {
   /** @param fd an open descriptor without another owner */
   constructor(fd: number) {
     this.#fd = fd;
-    os.own(fd);
+    this.register(fd);
   }
 
   /** Takes ownership of another descriptor, after the previous one was closed or transferred. */
   own(fd: number): void {
     this.#fd = fd;
-    os.own(fd);
+    this.register(fd);
   }
 
   /** The number; -1 once closed or transferred. */
@@ -28,7 +28,16 @@ export class OwnedDescriptor {
   /** Closes the descriptor. Does nothing if it was already closed or transferred. */
   close(): void {
     const fd = this.transfer();
-    if (fd === -1) return;
+    if (fd !== -1) this.closeNumber(fd);
+  }
+
+  /** Has the number closed when the thread ends, if that was not done before. */
+  protected register(fd: number): void {
+    os.own(fd);
+  }
+
+  /** Closes a number that is no longer owned here. */
+  protected closeNumber(fd: number): void {
     const result = os.close(fd);
     if (result < 0) throw systemError('close', result);
   }

@@ -22,26 +22,12 @@ export function mayBeTracked(fd: number): boolean {
 
 /** A descriptor that Node.js closes: through `node:fs` when its owner closes it, or else when the worker ends. */
 export class TrackedDescriptor extends OwnedDescriptor {
-  #fd: number;
-
-  constructor(fd: number) {
-    super(-1);
-    this.#fd = fd;
+  protected override register(): void {
+    // The list of Node.js is enough.
   }
 
-  override get fd(): number {
-    return this.#fd;
-  }
-
-  override transfer(): number {
-    const fd = this.#fd;
-    this.#fd = -1;
-    return fd;
-  }
-
-  override close(): void {
-    const fd = this.transfer();
-    if (fd !== -1) closeTracked(fd);
+  protected override closeNumber(fd: number): void {
+    closeTracked(fd);
   }
 }
 

@@ -1,5 +1,6 @@
 /** The messages of one recvmmsg(2). They must be copied before the next recvmmsg(2). */
 
+import { systemError } from '../errors';
 import { MSG_TRUNC } from '../system/linux';
 import { os } from '../system/os';
 import { type AncillaryData, decodeAncillaryData, ROOM_FOR_MARK, ROOM_IN_BATCH } from './ancillary-data';
@@ -36,7 +37,7 @@ export function receiveBatch(fd: number, max: number, flags: number, wantsDescri
   return os.recvmmsg(fd, max, results, flags, wantsDescriptors ? ROOM_IN_BATCH : ROOM_FOR_MARK);
 }
 
-/** Whether a message of the batch had descriptors, received or closed by the kernel. */
+/** Whether descriptors were received with a message of the batch. */
 export function batchHasDescriptors(count: number): boolean {
   for (let at = 0; at < NUMBERS * count; at += NUMBERS) {
     if (results[at + DESCRIPTORS] !== 0) return true;
@@ -74,14 +75,19 @@ export function mayBeEndOfFile(index: number): boolean {
 }
 
 function ancillaryDataOf(index: number): AncillaryData {
-  os.takeBatchControl(index, results);
+  checkCopied(os.takeBatchControl(index, results));
   return decodeAncillaryData();
+}
+
+/** Throws rather than deliver memory that was not filled: so it is in a thread that is being terminated. */
+function checkCopied(result: number): void {
+  if (result < 0) throw systemError('recvmmsg', result);
 }
 
 function copyData(count: number, total: number): Buffer[] {
   if (total > LARGEST_SHARED) return copyLongData(count);
   const memory = allocateMemory(total);
-  os.takeBatch(memory, results, 0, count);
+  checkCopied(os.takeBatch(memory, results, 0, count));
   const messages: Buffer[] = [];
   for (let index = 0, start = 0; index < count; index++) {
     const end = start + (results[NUMBERS * index + LENGTH] as number);
@@ -97,7 +103,7 @@ function copyLongData(count: number): Buffer[] {
   for (let index = 0; index < count; index++) {
     const length = results[NUMBERS * index + LENGTH] as number;
     const memory = allocateMemory(length);
-    os.takeBatch(memory, results, index, 1);
+    checkCopied(os.takeBatch(memory, results, index, 1));
     messages.push(memory);
     resident[index] = Math.max(resident[index] as number, length);
   }

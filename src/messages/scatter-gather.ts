@@ -1,12 +1,14 @@
 /** Scatter/gather: one message in several buffers, as with readv(2). */
 import type { Parts } from '../arguments';
+import { systemError } from '../errors';
 import { os } from '../system/os';
 
 /** Assembles a message that fills the parts, of `room` bytes, and continues in the overflow area of the back end. */
 export function assemble(bytes: number, parts: Parts, room: number): Buffer {
   const data = Buffer.allocUnsafeSlow(bytes);
   copyFromParts(parts, data.subarray(0, room));
-  os.takeOverflow(data.subarray(room));
+  const result = os.takeOverflow(data.subarray(room));
+  if (result < 0) throw systemError('recvmsg', result);
   return data;
 }
 

@@ -1,4 +1,4 @@
-/** Promise: others who can write to the directory get no file of their choice changed by a server. */
+/** Promise: other users with write permission for the directory cannot make a server change a file of their choice. */
 import assert from 'node:assert/strict';
 import { chmodSync, lstatSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';

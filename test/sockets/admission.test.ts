@@ -1,4 +1,4 @@
-/** Promise: those whom `listen` shall not admit are closed, counted and published, and nothing else is. */
+/** Promise: peers that `listen` does not admit are closed, counted and published, and no others. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
@@ -95,7 +95,7 @@ test('a socket that is collected unclosed makes room', { timeout: 20_000 }, asyn
   while (!(await visit())) collect();
 });
 
-test('each that is refused is published with the reason and with who it was', async (t) => {
+test('each refused peer is published with the reason and its credentials', async (t) => {
   const path = scratchPath();
   const seen = refusals(t);
   using acceptor = listen(path, { maxConnections: 1 });
