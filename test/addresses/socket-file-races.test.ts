@@ -11,7 +11,7 @@ import { scratchDirectory } from '../support/scratch.js';
 import { listeningAt } from '../support/sockets.js';
 
 const SERVERS = Number(process.env['SEQPACKET_RACE_SERVERS'] ?? 6);
-const ROUNDS = Number(process.env['SEQPACKET_RACE_ROUNDS'] ?? 15);
+const ROUNDS = Number(process.env['SEQPACKET_RACE_ROUNDS'] ?? 10);
 
 /** Each line is a path, a mode and a time; or what becomes of the server that won. */
 const RACER = `
@@ -255,7 +255,7 @@ test('SIGKILL at any moment costs no live server its file', async (t) => {
   };
   const faults: string[] = [];
   const children = [start(), start(), start()];
-  for (let round = 0; round < 20; round++) {
+  for (let round = 0; round < ROUNDS; round++) {
     await new Promise((resolve) => setTimeout(resolve, 60 + Math.random() * 40));
     const victim = round % children.length;
     const ended = once(children[victim]!, 'exit');

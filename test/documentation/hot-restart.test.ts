@@ -109,7 +109,7 @@ test('the HTTP server of the guide is replaced four times under keep-alive load;
   timeout: 60_000,
 }, async (t) => {
   const CLIENTS = 20;
-  const PER_VERSION = 500;
+  const PER_VERSION = 150;
   const versions = ['first', 'second', 'third', 'fourth', 'fifth'];
   let current = guide.start(t, 'server.mjs', [versions[0]!]);
   await current.until(() => current.printed !== '');

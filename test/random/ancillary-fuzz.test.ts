@@ -17,7 +17,7 @@ import { missing } from '../support/programs.js';
 import { listeningAt } from '../support/sockets.js';
 
 const SEED = Number(process.env['SEQPACKET_SEED'] ?? randomInt(2 ** 32));
-const MESSAGES = Number(process.env['SEQPACKET_FUZZ_MESSAGES'] ?? 3000);
+const MESSAGES = Number(process.env['SEQPACKET_FUZZ_MESSAGES'] ?? 1000);
 const OPTIONS = { skip: missing('python3'), timeout: 60_000 + 50 * MESSAGES };
 
 const MOST_FDS = 253;

@@ -3,7 +3,7 @@
  * which promises settle, with what and in which order, what every socket says of itself, which descriptors
  * this process has open, and which socket files there are.
  *
- *   SEQPACKET_MODEL_STEPS=200000   goes on for at least so many steps; three seconds by default
+ *   SEQPACKET_MODEL_STEPS=200000   goes on for at least so many steps; a second and a half by default
  *   SEQPACKET_SEED=…               repeats a run
  */
 import assert from 'node:assert/strict';
@@ -1469,7 +1469,7 @@ function sequences(bias: (typeof BIASES)[number]) {
   return fc.commands([fc.oneof(...weighted)], { maxCommands: LONGEST_RUN, size: 'max' });
 }
 
-const DEFAULT_DURATION_MS = 3_000;
+const DEFAULT_DURATION_MS = 1_500;
 
 test('random operations agree with the model', async (t) => {
   const wantedSteps = Number(process.env['SEQPACKET_MODEL_STEPS'] ?? 0);

@@ -137,8 +137,7 @@ test('a wait for writing does not keep a send waiting that the kernel has room f
   const sent = await fillSendQueue(a);
   await b.receive(Buffer.alloc(64));
   // To poll(2) this is not writable: most of the buffer is in use.
-  const settled = await Promise.all([a.wait('write'), a.send('one more'), a.counters.pendingSends]);
-  assert.deepEqual(settled, [undefined, 8, 0]);
+  assert.deepEqual(await Promise.all([a.wait('write'), a.send('one more')]), [undefined, 8]);
   for (let i = 1; i < sent; i++) await b.receive(Buffer.alloc(64));
   assert.equal(await receiveText(b), 'one more');
 });
