@@ -1,8 +1,8 @@
 /**
- * The main job on real input: a server and a client, two processes, talk over a socket file. The client
- * sends a text file line by line, one message each, and passes the file's descriptor with the last.
- * The server prints what arrives, says who is at the other end, reads the file through the descriptor
- * and compares. The exit code is 0 only if all of that held and nothing was left behind.
+ * A server and a client, two processes, on one socket file. The client sends a text file line by line, one
+ * message for each line, and passes the file's descriptor with the last message. The server prints the
+ * messages and the identity of the client, reads the file through the descriptor, and compares. The exit
+ * code is 0 only if the comparison succeeded and no file was left behind.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmdirSync } from 'node:fs';

@@ -1,6 +1,5 @@
 /**
- * One end opens a file and passes the descriptor; the other end, which knows neither name nor path,
- * reads the file.
+ * One end opens a file and passes the descriptor. The other end reads the file, without its name or path.
  */
 import { openSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -8,12 +7,12 @@ import { FileDescriptor, SeqpacketSocket } from 'seqpacket';
 
 const [left, right] = SeqpacketSocket.pair();
 
-// What is sent stays the sender's: it may close the descriptor at once.
+// The sender keeps its descriptor, and may close it at once.
 const file = FileDescriptor.adopt(openSync(fileURLToPath(import.meta.url), 'r'));
 await left.sendWithFds(Buffer.from('read this'), [file]);
 file.close();
 
-// What is received is the receiver's: `using` closes it.
+// The receiver owns the received descriptor: `using` closes it.
 const buffer = Buffer.alloc(100);
 const { bytesRead, fds } = await right.receiveWithFds(buffer, 1);
 using received = fds[0] as FileDescriptor;
