@@ -31,8 +31,8 @@ static void delete_reference(napi_env env, napi_ref *reference) {
 }
 
 /*
- * Runs when a worker ends or the process exits, however it came to that. Descriptors go only after
- * the polls that watch them: epoll must not keep a number that may be reused.
+ * Runs when a worker ends or the process exits, for any reason. Descriptors are closed after the polls
+ * that watch them: epoll must not keep a number that may be reused.
  */
 static void on_environment_end(void *data) {
   struct instance *instance = data;
@@ -46,8 +46,8 @@ static void on_environment_end(void *data) {
 }
 
 /*
- * The same where libuv is used: its handles are gone only some turns of the loop later. Deno could not
- * end after this hook; so it is only added where it is needed. It runs before the other one.
+ * The same where libuv is used, whose handles are closed some turns of the loop later. The hook is added
+ * only where libuv is used, because Deno could not end after it. It runs before the other hook.
  */
 static void on_loop_end(napi_async_cleanup_hook_handle handle, void *data) {
   struct instance *instance = data;
@@ -64,7 +64,7 @@ bool wait_for_polls_at_end(struct instance *instance) {
 }
 
 void environment_is_clean(struct instance *instance) {
-  /* Fails only without a handle, which the hook was given. */
+  /* Fails only without a handle, and the hook has one. */
   (void)napi_remove_async_cleanup_hook(instance->cleanup);
 }
 

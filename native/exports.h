@@ -1,5 +1,4 @@
-/* Every function that JavaScript gets, by the file that holds it. src/system/operating-system.ts describes
- * them. */
+/* The functions for JavaScript, by file. src/system/operating-system.ts describes them. */
 #ifndef SEQPACKET_EXPORTS_H
 #define SEQPACKET_EXPORTS_H
 

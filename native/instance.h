@@ -2,8 +2,8 @@
  * The addon in one environment: the main thread, or a worker. Node.js may load it in any number of them.
  *
  * The addon is a thin layer: one function per system call, each returning the call's result or the
- * negative errno, and readiness. It decides nothing; src/system/operating-system.ts describes every function
- * that it exports, and all policy is in TypeScript.
+ * negative errno, and readiness. All policy is in TypeScript. src/system/operating-system.ts describes every
+ * exported function.
  */
 #ifndef SEQPACKET_INSTANCE_H
 #define SEQPACKET_INSTANCE_H
@@ -24,11 +24,11 @@ struct instance {
   bool ending;
   bool waits_for_polls; /* at the end of the environment, see addon.c */
 
-  /* owned-descriptors.c: the descriptors that must not outlive the environment, one bit each. */
+  /* owned-descriptors.c: the descriptors that end with the environment, one bit each. */
   uint64_t *owned;
   size_t owned_words;
 
-  /* What both kinds of readiness share. */
+  /* Shared by both kinds of readiness. */
   napi_ref on_ready;
   struct report *report;
   napi_ref report_reference;
@@ -42,17 +42,17 @@ struct instance {
   /* thread-readiness.c */
   struct watcher *watcher; /* none until it is needed */
 
-  /* messages.c: where recvmsg puts what comes beside a message, and how much there may be. */
+  /* messages.c: the memory for the control messages of recvmsg, and its capacity. */
   struct control_block *control;
   napi_ref control_reference;
   size_t control_capacity;
 
   /* receive-memory.c */
-  uint8_t *overflow; /* where the part of a message lands that its receiver has no room for */
-  uint8_t *batch;    /* where many messages are received at a time; reserved when first used */
+  uint8_t *overflow; /* for the bytes of a message that do not fit the caller's buffers */
+  uint8_t *batch;    /* for the messages of recvmmsg; reserved on first use */
 };
 
-/* A table of `to` items in place of one of `from`, whose new items are zero; NULL if there is no memory. */
+/* Extends a table from `from` to `to` items. New items are zero. NULL without memory. */
 void *grow_table(void *table, size_t item, size_t from, size_t to);
 
 #endif

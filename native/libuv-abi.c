@@ -1,6 +1,6 @@
 /*
  * Not part of the addon: compiled by scripts/check-native.mjs against the uv.h of the running Node.js,
- * to prove that libuv.h says the same.
+ * to prove that libuv.h declares the same ABI.
  */
 #include <uv.h>
 

@@ -1,6 +1,6 @@
 /*
  * Readiness: one uv_poll_t for each descriptor that was ever waited on, all reporting to one
- * JavaScript function per environment. A poll goes on watching after it has fired, until it is
+ * JavaScript function per environment. A poll continues to watch after it has fired, until it is
  * stopped.
  */
 #include <errno.h>
@@ -44,8 +44,8 @@ void close_all_polls(struct instance *instance) {
 }
 
 /*
- * Reports to JavaScript; returns whether the descriptor is known there. While the thread is being
- * terminated nothing can be reported: the poll goes on, and is closed with the environment.
+ * Reports to JavaScript, and returns whether the descriptor is known there. While the thread is being
+ * terminated, a report is not possible: the poll continues, and is closed with the environment.
  */
 static bool notify(struct instance *instance, int fd, int events) {
   napi_env env = instance->env;
@@ -72,7 +72,7 @@ static void keep_loop_alive(struct poll *poll, bool value) {
   else uv_unref(handle);
 }
 
-/* The number of the loop's turn; 0 where libuv is too old to know. */
+/* The number of the turn of the loop; 0 if libuv is too old to count. */
 static int32_t turn_of(uv_loop_t *loop) {
   uv_metrics_t metrics;
   if (uv_metrics_info == NULL || uv_metrics_info(loop, &metrics) != 0) return 0;
@@ -126,7 +126,7 @@ napi_value js_onReady(napi_env env, napi_callback_info info) {
   return integer_result(&call, 0);
 }
 
-/* pollOpen(fd): a poll that watches nothing yet and does not keep the loop alive */
+/* pollOpen(fd): a poll that does not watch yet and does not keep the loop alive */
 napi_value js_pollOpen(napi_env env, napi_callback_info info) {
   struct call call = begin_call(env, info);
   int fd = integer_argument(&call, 0);
@@ -162,7 +162,7 @@ napi_value js_pollOpen(napi_env env, napi_callback_info info) {
   return integer_result(&call, 0);
 }
 
-/* pollWatch(fd, events): watches for these, and no others; 0 or the negative errno */
+/* pollWatch(fd, events): watches for exactly these events; 0 or the negative errno */
 napi_value js_pollWatch(napi_env env, napi_callback_info info) {
   struct call call = begin_call(env, info);
   struct poll *poll = poll_argument(&call);
@@ -183,7 +183,7 @@ napi_value js_pollRef(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-/* pollClose(fd): nothing is reported from here on, and the descriptor may be closed at once */
+/* pollClose(fd): ends the reports; the descriptor may be closed at once */
 napi_value js_pollClose(napi_env env, napi_callback_info info) {
   struct call call = begin_call(env, info);
   struct poll *poll = poll_argument(&call);

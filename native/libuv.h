@@ -1,8 +1,8 @@
 /*
- * The few functions of libuv that the addon calls. Node.js exports them from its own executable and
+ * The functions of libuv that the addon calls. Node.js exports them from its own executable and
  * keeps their ABI within libuv 1.x. Declared here because a Node.js installation may come without
  * uv.h; libuv-abi.c compares this file with the real one where there is one. Weak, because the addon
- * has to load where they do not exist: other runtimes use thread-readiness.c.
+ * must also load where they do not exist: other runtimes use thread-readiness.c.
  */
 #ifndef SEQPACKET_LIBUV_H
 #define SEQPACKET_LIBUV_H
@@ -16,7 +16,7 @@ typedef struct uv_poll_s uv_poll_t;
 typedef void (*uv_close_cb)(uv_handle_t *handle);
 typedef void (*uv_poll_cb)(uv_poll_t *handle, int status, int events);
 
-/* Of uv_handle_type, under a name of our own so that uv.h can be included beside it. */
+/* From uv_handle_type, under another name so that uv.h can be included as well. */
 enum { POLL_HANDLE_TYPE = 8 };
 
 #ifndef UV_H

@@ -16,8 +16,8 @@
 #endif
 
 /*
- * Not those of the C library: musl's copies what is sent beside a message, and has no room there for as
- * many descriptors as fit one; and it sends many messages one by one.
+ * Direct system calls. The sendmsg of musl copies the control messages into a buffer that is too small for
+ * 253 descriptors, and its sendmmsg sends the messages one by one.
  */
 static ssize_t send_message(int fd, const struct msghdr *message, int flags) {
   return syscall(SYS_sendmsg, fd, message, flags);
@@ -27,7 +27,7 @@ static int send_messages(int fd, struct mmsghdr *messages, unsigned int count, i
   return (int)syscall(SYS_sendmmsg, fd, messages, count, flags);
 }
 
-/* Returns how many there were. */
+/* Returns the number of descriptors. */
 static int own_received_descriptors(struct instance *instance, struct msghdr *message) {
   int count = 0;
   for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL;
@@ -47,8 +47,8 @@ static int own_received_descriptors(struct instance *instance, struct msghdr *me
 }
 
 /*
- * recvmsg(fd, parts, flags, controlRoom): the bytes received, of which those past the parts overflow.
- * What comes beside the message is put into the control block, up to that many bytes.
+ * recvmsg(fd, parts, flags, controlRoom): the bytes received; those past the parts are in the overflow area.
+ * The control block gets the control messages, up to controlRoom bytes.
  */
 napi_value js_recvmsg(napi_env env, napi_callback_info info) {
   struct call call = begin_call(env, info);
@@ -82,13 +82,13 @@ napi_value js_recvmsg(napi_env env, napi_callback_info info) {
   return integer_result(&call, result);
 }
 
-/* controlBlock(block): where every recvmsg puts what comes beside a message */
+/* controlBlock(block): the memory for the control messages of every recvmsg */
 napi_value js_controlBlock(napi_env env, napi_callback_info info) {
   struct call call = begin_call(env, info);
   size_t length;
   struct control_block *control = bytes_argument(&call, 0, &length);
   if (call.failed || length < sizeof *control + BATCH_CONTROL) return arguments_unread(&call);
-  /* The reference keeps the memory for as long as the environment. */
+  /* The reference keeps the memory until the environment ends. */
   struct instance *instance = call.instance;
   if (napi_create_reference(env, call.values[0], 1, &instance->control_reference) != napi_ok)
     return integer_result(&call, -ENOMEM);
@@ -97,7 +97,7 @@ napi_value js_controlBlock(napi_env env, napi_callback_info info) {
   return integer_result(&call, 0);
 }
 
-/* send(fd, data, flags): for what is one buffer and nothing beside it, cheaper than sendmsg(2) */
+/* send(fd, data, flags): one buffer without control messages; cheaper than sendmsg(2) */
 napi_value js_send(napi_env env, napi_callback_info info) {
   struct call call = begin_call(env, info);
   int fd = integer_argument(&call, 0);
@@ -174,7 +174,7 @@ napi_value js_recvmmsg(napi_env env, napi_callback_info info) {
   return outcome(&call, count);
 }
 
-/* sendmmsg(fd, messages: array of parts, start, flags): how many of those from start on were sent */
+/* sendmmsg(fd, messages: array of parts, start, flags): the number of messages sent, from start on */
 napi_value js_sendmmsg(napi_env env, napi_callback_info info) {
   struct call call = begin_call(env, info);
   int fd = integer_argument(&call, 0);

@@ -1,6 +1,6 @@
 /*
- * The descriptors that belong to one environment. They are noted in the same native call that makes
- * them, so that a worker terminated between two instructions of its JavaScript leaves none behind.
+ * The descriptors that belong to one environment. Each is recorded in the native call that makes it, so
+ * that a worker that is terminated between two instructions of JavaScript leaves none open.
  */
 #include "owned-descriptors.h"
 

@@ -1,4 +1,4 @@
-/* The descriptors that belong to one environment, and are closed at the latest when it ends. */
+/* The descriptors that belong to one environment. The end of the environment closes the remaining ones. */
 #ifndef SEQPACKET_OWNED_DESCRIPTORS_H
 #define SEQPACKET_OWNED_DESCRIPTORS_H
 

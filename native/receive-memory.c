@@ -1,13 +1,12 @@
 /*
- * The last buffer of every recvmsg(2): what does not fit the caller's buffers lands here instead of
- * being cut by the kernel. And the area that recvmmsg(2) receives batches into.
+ * The overflow area: the last buffer of every recvmsg(2), for the bytes that do not fit the caller's
+ * buffers and that the kernel would otherwise cut. The batch area: the memory of recvmmsg(2).
  *
- * Address space only: no page is touched until a message is long, and pages that were touched are given
- * back as soon as the message has been fetched. Huge pages would make a short message in each slot of a
- * batch occupy 2 MiB.
+ * Both are address space. A page is touched only by a long message, and released once the message was
+ * copied. With huge pages, a short message in each slot of a batch would occupy 2 MiB.
  *
  * Linux makes no message longer than its largest kmalloc plus 17 pages (4 MiB + 68 KiB with pages of
- * 4 KiB, measured: 4,263,616 bytes). With larger pages both are larger in proportion.
+ * 4 KiB, measured: 4,263,616 bytes). Both grow in proportion to the size of a page.
  */
 #include "receive-memory.h"
 
@@ -18,12 +17,12 @@
 #include "call.h"
 #include "exports.h"
 
-/* For pages of 4 KiB. Tests make it smaller, to meet messages that are longer than the area. */
+/* For pages of 4 KiB. Tests make it smaller, to receive messages that are longer than the area. */
 #ifndef LONGEST_MESSAGE
 #define LONGEST_MESSAGE ((size_t)9 << 19)
 #endif
 
-/* Slots do not begin at the same place of a page, or the processor's cache would hold only a few of them. */
+/* Slots begin at different offsets within a page, so that they do not share the same sets of the cache. */
 static const size_t skew = 4096 + 192;
 
 static size_t longest_message(void) { return LONGEST_MESSAGE / 4096 * (size_t)sysconf(_SC_PAGESIZE); }
@@ -60,7 +59,7 @@ uint8_t *reserve_batch(struct instance *instance, size_t *stride) {
   return instance->batch;
 }
 
-/* takeBatch(target, results, first, count): copies messages of the last recvmmsg, one behind the other */
+/* takeBatch(target, results, first, count): copies messages of the last recvmmsg, one after the other */
 napi_value js_takeBatch(napi_env env, napi_callback_info info) {
   struct call call = begin_call(env, info);
   size_t room, results_length;
@@ -83,15 +82,14 @@ napi_value js_takeBatch(napi_env env, napi_callback_info info) {
   return integer_result(&call, (int64_t)copied);
 }
 
-/* releaseBatch(): gives back the memory of the area that recvmmsg receives into */
+/* releaseBatch(): returns the memory of the batch area to the kernel */
 napi_value js_releaseBatch(napi_env env, napi_callback_info info) {
   struct call call = begin_call(env, info);
   if (call.failed || call.instance->batch == NULL) return arguments_unread(&call);
   return outcome(&call, madvise(call.instance->batch, batch_size(), MADV_DONTNEED));
 }
 
-/* takeBatchControl(index, results): what came beside one message of the last recvmmsg, as recvmsg leaves it
- */
+/* takeBatchControl(index, results): the control messages of one message of the last recvmmsg */
 napi_value js_takeBatchControl(napi_env env, napi_callback_info info) {
   struct call call = begin_call(env, info);
   size_t index = (size_t)integer_argument(&call, 0);

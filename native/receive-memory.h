@@ -1,4 +1,4 @@
-/* Memory of the addon's own that messages are received into. */
+/* The addon's own memory for received messages. */
 #ifndef SEQPACKET_RECEIVE_MEMORY_H
 #define SEQPACKET_RECEIVE_MEMORY_H
 
@@ -10,7 +10,7 @@ void free_receive_memory(struct instance *instance);
 
 /*
  * A control block, as src/messages/ancillary-data.ts lays it out: four numbers, then the control messages.
- * For sendmsg `length` says how many bytes of them there are; recvmsg fills in both.
+ * For sendmsg, `length` is their length in bytes. recvmsg sets `length`, `flags` and `room`.
  */
 struct control_block {
   uint32_t length;

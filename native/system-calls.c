@@ -151,7 +151,7 @@ napi_value js_getsockname(napi_env env, napi_callback_info info) { return socket
 /* getpeername(fd, address): the length of the address */
 napi_value js_getpeername(napi_env env, napi_callback_info info) { return socket_name(env, info, peer_name); }
 
-/* ioctl(fd, request), for requests that answer with one int: that int */
+/* ioctl(fd, request), for requests that return one int: that int */
 napi_value js_ioctl(napi_env env, napi_callback_info info) {
   struct call call = begin_call(env, info);
   int fd = integer_argument(&call, 0);
@@ -162,7 +162,7 @@ napi_value js_ioctl(napi_env env, napi_callback_info info) {
   return outcome(&call, result == -1 ? -1 : answer);
 }
 
-/* fcntl(fd, command, argument), for commands that make no descriptor */
+/* fcntl(fd, command, argument), for commands that do not make a descriptor */
 napi_value js_fcntl(napi_env env, napi_callback_info info) {
   struct call call = begin_call(env, info);
   int fd = integer_argument(&call, 0);
@@ -189,7 +189,7 @@ napi_value js_fchmod(napi_env env, napi_callback_info info) {
   return outcome(&call, fchmod(fd, (mode_t)mode));
 }
 
-/* poll(fd, events), without waiting: the events that there are, 0 if there are none */
+/* poll(fd, events), without waiting: the events, or 0 */
 napi_value js_poll(napi_env env, napi_callback_info info) {
   struct call call = begin_call(env, info);
   int fd = integer_argument(&call, 0);

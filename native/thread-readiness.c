@@ -2,10 +2,9 @@
  * Readiness where there is no libuv: one thread per environment waits in epoll_wait(2) for all
  * descriptors, and reports to the JavaScript function of libuv-readiness.c through one threadsafe function.
  *
- * A descriptor is armed for one report, and armed again when JavaScript has dealt with that one: the
- * thread never spins over a message that was not received yet. The thread shares no memory with
- * JavaScript; what it reports is one number, the token: which descriptor, which poll of that
- * descriptor, and what happened.
+ * A descriptor is armed for one report, and armed again when JavaScript has handled it. The thread
+ * therefore never spins over a message that was not received yet. The thread shares no memory with
+ * JavaScript. A report is one number, the token: the descriptor, the generation of its poll, and the events.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -21,7 +20,7 @@
 
 _Static_assert(sizeof(void *) == sizeof(uint64_t), "a token is passed as a pointer");
 
-/* A token: 3 bits of what happened, 31 of the descriptor, 30 of the generation. */
+/* A token: 3 bits for the events, 31 for the descriptor, 30 for the generation. */
 enum { FAILED = 4, EVENT_BITS = 3, DESCRIPTOR_BITS = 31 };
 static const uint64_t event_mask = (1 << EVENT_BITS) - 1;
 static const uint64_t descriptor_mask = (UINT64_C(1) << DESCRIPTOR_BITS) - 1;
@@ -29,9 +28,9 @@ static const uint32_t generation_mask = (UINT32_C(1) << 30) - 1;
 static const uint64_t stop_token = UINT64_MAX;
 
 struct watched {
-  uint32_t generation; /* of the poll; 0 if there is none */
+  uint32_t generation; /* of the poll; 0 without a poll */
   int wanted;          /* the directions that JavaScript watches */
-  int armed;           /* those of the next report; 0 once it has come */
+  int armed;           /* those of the next report; 0 after it */
   bool restarted;      /* since the last report began */
   bool keeps_loop_alive;
 };
@@ -43,9 +42,9 @@ struct watcher {
   napi_threadsafe_function function;
   struct watched *polls; /* by descriptor */
   size_t capacity;
-  size_t keep_loop_alive; /* how many polls do */
+  size_t keep_loop_alive; /* the number of polls that do */
   uint32_t generation;
-  int reporting; /* the descriptor that is reported; -1: none */
+  int reporting; /* the descriptor of the current report, or -1 */
 };
 
 static uint64_t token_of(int fd, uint32_t generation) {
@@ -101,7 +100,7 @@ static struct watched *poll_of(const struct instance *instance, size_t fd) {
   return &watcher->polls[fd];
 }
 
-/* Runs in the thread of JavaScript; `env` is missing once there is none any more. */
+/* Runs in the thread of JavaScript. `env` is NULL after the end of the environment. */
 static void on_report(napi_env env, napi_value function, void *context, void *data) {
   struct instance *instance = context;
   if (env == NULL || instance->ending) return;
@@ -114,7 +113,7 @@ static void on_report(napi_env env, napi_value function, void *context, void *da
   if (poll == NULL || poll->generation != generation) return;
   poll->armed = 0;
   if (events == FAILED) {
-    /* As libuv has it: stopped, and every waiting call shall meet the error. */
+    /* As with libuv: the poll stops, and every waiting call meets the error. */
     if (poll->wanted == 0) return;
     events = READABLE | WRITABLE | STOPPED;
     poll->wanted = 0;
@@ -130,8 +129,7 @@ static void on_report(napi_env env, napi_value function, void *context, void *da
     report->active = 1;
     report->keeps_loop_alive = poll->keeps_loop_alive;
     napi_value undefined, answer, arguments[2];
-    /* The function throws nothing: src/system/thread-readiness.ts sees to that. It fails if the thread is
-     * terminated. */
+    /* Fails only if the thread is terminated: src/system/thread-readiness.ts catches all exceptions. */
     if (napi_get_undefined(env, &undefined) != napi_ok ||
         napi_create_int32(env, fd, &arguments[0]) != napi_ok ||
         napi_create_int32(env, events, &arguments[1]) != napi_ok ||
@@ -162,11 +160,11 @@ void stop_watcher(void *data) {
   struct watcher *watcher = instance->watcher;
   if (watcher == NULL) return;
   const uint64_t one = 1;
-  /* If the thread cannot be stopped, what it uses has to stay. */
+  /* If the thread cannot be stopped, its memory must stay. */
   if (write(watcher->stop, &one, sizeof one) != sizeof one) return;
   pthread_join(watcher->thread, NULL);
   instance->watcher = NULL;
-  /* Fails only if the function is gone already. */
+  /* Fails only if the function was already released. */
   (void)napi_release_threadsafe_function(watcher->function, napi_tsfn_abort);
   free_watcher(watcher);
 }
@@ -174,7 +172,7 @@ void stop_watcher(void *data) {
 static int start_thread(struct watcher *watcher) {
   struct epoll_event event = {.events = EPOLLIN, .data.u64 = stop_token};
   if (epoll_ctl(watcher->epoll, EPOLL_CTL_ADD, watcher->stop, &event) == -1) return -errno;
-  /* Signals are for the threads of the runtime. */
+  /* The threads of the runtime handle signals. */
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -207,7 +205,7 @@ static int start_watcher(napi_env env, struct instance *instance) {
     free_watcher(watcher);
     return result;
   }
-  /* Hooks run in the reverse order: this one before the threadsafe function goes. */
+  /* Hooks run in reverse order: this one runs before the threadsafe function is released. */
   const bool is_hooked = napi_add_env_cleanup_hook(env, stop_watcher, instance) == napi_ok;
   instance->watcher = watcher;
   if (is_hooked) return 0;
@@ -255,8 +253,7 @@ napi_value js_threadPollWatch(napi_env env, napi_callback_info info) {
   struct watcher *watcher = call.instance->watcher;
   poll->wanted = events;
   poll->restarted = true;
-  /* A report about too much costs less than a system call; and after the one being made it is armed anyway.
-   */
+  /* Extra events in a report cost less than a system call. The current report arms the descriptor anyway. */
   if ((poll->wanted & ~poll->armed) == 0 || fd == watcher->reporting) return integer_result(&call, 0);
   return integer_result(&call, arm(watcher, fd));
 }

@@ -1,8 +1,8 @@
-// Builds the C layer from source, in place of the prebuilt one. It needs a C compiler.
+// Builds the C layer from source, to replace the prebuilt one. Needs a C compiler.
 //
 //   node node_modules/seqpacket/scripts/build-native.mjs
 //
-// The result takes the place of the prebuilt binary. CC names the compiler.
+// The library prefers the result to the prebuilt binary. CC is the name of the compiler.
 import { compile, compiler, nodeApiHeaders, root, variants } from './native.mjs';
 
 if (nodeApiHeaders() === undefined) {

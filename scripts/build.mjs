@@ -1,4 +1,4 @@
-// Brings everything up to date and does nothing twice: dependencies, the C layer, TypeScript, the command.
+// Builds what is out of date: dependencies, the C layer, TypeScript, the command.
 //
 //   node scripts/build.mjs [--sanitize] [--source-maps]
 import { copyFileSync, mkdirSync, readdirSync } from 'node:fs';
@@ -46,7 +46,7 @@ const sourceFiles = filesIn('src', 'cli', 'test', 'examples', 'demo');
 const configuration = ['tsconfig.json', 'tsconfig.base.json', 'package-lock.json'];
 const typescript = {
   stamp: 'build/.typescript',
-  // The names, too: a file that is gone has no contents.
+  // The names count, too: a removed file has no contents.
   inputs: [...compilerOptions, ...sourceFiles, ...contents([...configuration, ...sourceFiles])],
   outputs: ['dist/index.js', 'build/test'],
 };

@@ -1,11 +1,11 @@
-// Makes the command: one file of cli/ and of what it uses, and its manual page.
+// Bundles the command, cli/ and its dependencies, into one file, and makes its manual page.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { root } from './native.mjs';
 
 const target = 'dist/cli.mjs';
 
-/** The command finds the library beside itself, whatever else is called by its name. */
+/** The command loads the library beside it, not another package of the same name. */
 const library = {
   name: 'library',
   setup(build) {
@@ -15,7 +15,7 @@ const library = {
 
 /** @param environment what the binary needs that was built, besides this process's */
 export async function bundle(environment) {
-  // Not at the top: this is read before the dependencies are installed.
+  // Imported here, because this file is loaded before the dependencies are installed.
   const { build } = await import('esbuild');
   const license = readFileSync(`${root}/node_modules/commander/LICENSE`, 'utf8').trim();
   await build({
@@ -28,7 +28,7 @@ export async function bundle(environment) {
     target: 'node20',
     plugins: [library],
     banner: {
-      // commander is CommonJS, and asks for modules of Node.js in its way.
+      // commander is CommonJS, and loads modules of Node.js with require.
       js: [
         `/*! Contains commander:\n${license}\n*/`,
         "import { createRequire } from 'node:module';",

@@ -1,5 +1,5 @@
-// Reads the C layer as critically as machines can: the compiler's analyzer, cppcheck, the format, and
-// a comparison of native/libuv.h with the uv.h of this Node.js, where there is one.
+// Static checks of the C layer: the compiler's analyzer, cppcheck, clang-format, and a comparison of
+// native/libuv.h with the uv.h of this Node.js, if it exists.
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { compilerFlags, headers, nodeApiHeaders, root, run, sources, warnings } from './native.mjs';
@@ -28,6 +28,6 @@ const include = join(process.execPath, '../../include/node');
 if (existsSync(join(include, 'uv.h'))) {
   run('gcc', [...flags, `-I${include}`, '-fsyntax-only', 'native/libuv-abi.c']);
 } else {
-  console.log(`SKIP: no uv.h beside ${process.execPath}: libuv.h was not compared with it`);
+  console.log(`SKIP: no uv.h beside ${process.execPath}: native/libuv.h was not compared`);
 }
-console.log(`native: no complaints`);
+console.log(`native: no findings`);

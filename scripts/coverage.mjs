@@ -1,9 +1,9 @@
-// Runs the tests of the library, and says how much of src/ they have run:
+// Runs the tests of the library, and reports the coverage of src/:
 //
 //   node scripts/coverage.mjs [name …]
 //
-// The names are those of scripts/test.mjs. What the processes and workers of the tests run is counted too, unless they
-// are killed. coverage/index.html shows each line. The tests of the command, of the benchmark and of the documentation
+// The names are those of scripts/test.mjs. Processes and workers of the tests are counted, too, unless they are
+// killed. coverage/index.html shows each line. The tests of the command, of the benchmark and of the documentation
 // are left out: they start so many processes that counting takes longer than testing.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// Biome on the whole project, and dependency-cruiser on what src/ and cli/ import. `--write` formats, and mends what
-// can be mended.
+// Biome on the whole project, and dependency-cruiser on the imports of src/ and cli/. `--write` formats, and applies
+// safe fixes.
 import { join } from 'node:path';
 import { installTools } from './dependencies.mjs';
 import { root, run } from './native.mjs';

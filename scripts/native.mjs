@@ -1,4 +1,4 @@
-// Compiles the C layer, with nothing but a C compiler and the headers of Node-API: those of the package
+// Compiles the C layer. Needs only a C compiler and the headers of Node-API: those of the package
 // node-api-headers, or those of this Node.js. The few functions of libuv are declared in native/libuv.h.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, realpathSync, renameSync } from 'node:fs';
@@ -19,13 +19,13 @@ export const compilerFlags = ['-std=gnu11', '-D_GNU_SOURCE', '-fPIC', '-fvisibil
 
 export const warnings = ['-Wall', '-Wextra', '-Werror'];
 
-/** How the addon is built: for use, or with the compiler's run-time checks. */
+/** The kinds of builds: for use, or with the compiler's run-time checks. */
 export const variants = {
   release: ['-O2'],
   sanitized: ['-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=undefined'],
 };
 
-/** Where node_api.h is; undefined if it is nowhere. */
+/** The directory of node_api.h, or undefined. */
 export function nodeApiHeaders() {
   const places = [];
   try {
@@ -38,7 +38,7 @@ export function nodeApiHeaders() {
   return places.find((place) => existsSync(join(place, 'node_api.h')));
 }
 
-/** What a process needs that loads the sanitized addon. */
+/** The environment of a process that loads the sanitized addon. */
 export function sanitizerEnvironment() {
   const library = (name) => {
     const { stdout } = spawnSync(compiler(), [`-print-file-name=${name}`], { encoding: 'utf8' });
@@ -56,7 +56,7 @@ export function compiler() {
   return process.env.CC ?? 'cc';
 }
 
-/** Compiles and links the addon. The target is replaced at once, not written to while others load it. */
+/** Compiles and links the addon. The target is replaced atomically, because other processes may load it. */
 export function compile(flags, target = 'build/seqpacket.node', withCompiler = compiler()) {
   const temporary = `${target}.${process.pid}`;
   mkdirSync(resolve(root, dirname(target)), { recursive: true });
@@ -65,7 +65,7 @@ export function compile(flags, target = 'build/seqpacket.node', withCompiler = c
   renameSync(resolve(root, temporary), resolve(root, target));
 }
 
-/** Runs a program in the project's root; if it fails, what it printed is all there is to say. */
+/** Runs a program in the root of the project. Its output is the report of a failure. */
 export function run(program, args, options = {}) {
   const { status, signal, error } = spawnSync(program, args, { cwd: root, stdio: 'inherit', ...options });
   if (status === 0) return;

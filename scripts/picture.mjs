@@ -1,4 +1,4 @@
-// Makes docs/session.svg: what two terminals show while the command is used for real. Needs `script` of util-linux.
+// Makes docs/session.svg: two terminals during a real session of the command. Needs `script` of util-linux.
 //
 //   npm run build && node scripts/picture.mjs
 import { spawn } from 'node:child_process';
@@ -32,21 +32,21 @@ function terminal(command) {
   return result;
 }
 
-/** Waits until the terminal shows a text. */
+/** Waits for a text on the terminal. */
 async function shows(terminal, text) {
   while (!terminal.output.includes(text)) {
     if (terminal.child.exitCode !== null) throw new Error(`${terminal.command} ended: ${terminal.output}`);
     await sleep(20);
   }
-  // What else comes with it.
+  // The rest of the same output.
   await sleep(200);
 }
 
-/** Letters, and what terminals are told between them. */
+/** Letters, and the control sequences between them. */
 const ESCAPE = '\u001b';
 const TOKENS = new RegExp(`${ESCAPE}\\[([\\d;]*)([A-Za-z])|.`, 'gs');
 
-/** Cells with a letter and a style, as a terminal has them after this output. */
+/** The cells of a terminal after this output, each with a letter and a style. */
 function screen(output) {
   const lines = [[]];
   let column = 0;
@@ -91,7 +91,7 @@ function lineOf(cells, y) {
   return `<text x="${MARGIN}" y="${y}">${spans.join('')}</text>`;
 }
 
-/** A window, from its top on. */
+/** A window at this height. */
 function window({ command, output }, top) {
   const prompt = [...`$ ${command}`].map((text, index) => ({ text, style: index === 0 ? 'dim' : 'bold' }));
   const lines = [prompt, ...screen(output)];

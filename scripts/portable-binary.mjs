@@ -1,8 +1,8 @@
-// What makes a binary run wherever its processor does, with glibc and musl alike: it names no library, and
-// needs nothing but functions that have one meaning everywhere. Needs readelf (binutils).
+// Checks that a binary runs with glibc and with musl: it names no library, and needs only functions that have the
+// same meaning in both. Needs readelf (binutils).
 import { spawnSync } from 'node:child_process';
 
-/** Functions of the C library that glibc and musl share, and that have had one version since 2.17 (glibc). */
+/** Functions of both glibc and musl, with one version since glibc 2.17. */
 const libc = new Set(
   `__errno_location accept4 bind calloc close connect epoll_create1 epoll_ctl epoll_wait eventfd fchmod fcntl
   free getpeername getsockname getsockopt ioctl listen madvise malloc memcpy memmove memset mmap munmap poll
@@ -10,10 +10,10 @@ const libc = new Set(
   socket socketpair syscall sysconf write`.split(/\s+/),
 );
 
-/** What a runtime looks for in an addon. */
+/** The symbols that a runtime looks up in an addon. */
 const entryPoints = new Set(['napi_register_module_v1', 'node_api_module_get_api_version_v1']);
 
-/** What is wrong with the binary; nothing, if it is portable. */
+/** The problems of the binary. Empty if it is portable. */
 export function complaintsAbout(file) {
   const { status, stdout, stderr } = spawnSync('readelf', ['--wide', '--dynamic', '--dyn-syms', file], {
     encoding: 'utf8',

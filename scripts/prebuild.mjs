@@ -1,5 +1,5 @@
-// Builds the binaries that the package carries: one for each processor, for glibc and musl alike. The same
-// compiler makes the same bytes. Binaries that the directory held before are removed.
+// Builds the binaries of the package: one for each processor, for both glibc and musl. The same compiler makes the
+// same bytes. Older binaries in the directory are removed.
 //
 //   node scripts/prebuild.mjs [directory]
 import { spawnSync } from 'node:child_process';
@@ -10,7 +10,7 @@ import { complaintsAbout } from './portable-binary.mjs';
 
 const directory = resolve(process.argv[2] ?? join(root, 'prebuilds'));
 
-/** Compilers as Debian names them, and its packages that hold them where they compile for another processor. */
+/** Compilers by their names in Debian, and the Debian packages of the cross compilers. */
 const targets = {
   x64: { compiler: 'x86_64-linux-gnu-gcc', packages: ['gcc-x86-64-linux-gnu', 'libc6-dev-amd64-cross'] },
   arm64: { compiler: 'aarch64-linux-gnu-gcc', packages: ['gcc-aarch64-linux-gnu', 'libc6-dev-arm64-cross'] },
@@ -45,21 +45,21 @@ const flags = [
   ...warnings,
   '-Os',
   '-flto',
-  // With -Os glibc's headers would call functions of glibc in place of their inline ones.
+  // With -Os, the headers of glibc would call functions of glibc instead of inline ones.
   '-D__USE_EXTERN_INLINES',
-  // Nothing unwinds the stack through here.
+  // The stack is never unwound through this code.
   '-fno-asynchronous-unwind-tables',
   '-fno-unwind-tables',
-  // Nothing that one C library alone has.
+  // No dependency on a single C library.
   '-U_FORTIFY_SOURCE',
   '-fno-stack-protector',
   '-nostdlib',
   '-lgcc',
-  // What is missing where it is loaded shows at once, not in the middle of the work.
+  // A missing symbol is an error when the binary is loaded, not later.
   '-Wl,-z,now',
   '-Wl,-z,relro',
   '-Wl,-z,noexecstack',
-  // Nothing of the machine that built it.
+  // No traces of the machine that built it.
   '-Wl,--build-id=none',
   '-s',
 ];

@@ -1,5 +1,5 @@
-// Makes what the package carries: `npm pack` runs this. dist/ is made anew, so that nothing is packed whose source is
-// gone. What is packed is what the compiler writes: one readable file for each of src/, with its comments.
+// Builds the contents of the package; `npm pack` runs this. dist/ is rebuilt, so that it has no files of removed
+// sources. It contains the output of the compiler: one readable file for each file of src/, with its comments.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, run } from './native.mjs';

@@ -1,5 +1,5 @@
-// Makes the site: the reference out of the docstrings (TypeDoc), then all pages (VitePress), into build/site.
-// Fails on a warning and on a link that leads nowhere, also to a place within a page.
+// Builds the site in build/site: the reference from the docstrings (TypeDoc), then all pages (VitePress). Fails on
+// warnings and on dead links, also to anchors.
 //
 //   node scripts/site.mjs [--serve]
 import { spawnSync } from 'node:child_process';
@@ -42,7 +42,7 @@ if (status !== 0 || /warn|falling back|deprecat/i.test(output)) {
 const pages = readdirSync(target, { recursive: true }).filter((file) => file.endsWith('.html'));
 const html = new Map(pages.map((file) => [`/${file}`, readFileSync(join(target, file), 'utf8')]));
 
-/** The page that is served at a path. */
+/** The page at a path. */
 function pageAt(path) {
   return [path, `${path}.html`, `${path}index.html`].find((file) => html.has(file));
 }
@@ -73,7 +73,7 @@ for (const [page, text] of html) {
   }
 }
 if (dead.length > 0) {
-  console.error(`Links that lead nowhere:\n${[...new Set(dead)].join('\n')}`);
+  console.error(`Dead links:\n${[...new Set(dead)].join('\n')}`);
   process.exit(1);
 }
 console.log(`The site is in build/site: ${html.size} pages, ${links} links`);

@@ -1,5 +1,4 @@
-// One step of building, which is done only if it was not done with the same inputs before. What is done is said on
-// standard error, with a terminal and without.
+// A step of building, skipped if its inputs have not changed. Each step that runs is reported on standard error.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,8 +7,8 @@ import { root } from './native.mjs';
 export const contents = (files) => files.map((file) => readFileSync(join(root, file), 'utf8'));
 
 /**
- * @param stamp a file beside what the step makes, so that the two go together; it notes the inputs
- * @param outputs what has to be there besides
+ * @param stamp a file beside the outputs of the step, which records the inputs
+ * @param outputs other files that must exist
  */
 export async function step(title, { stamp, inputs, outputs = [] }, work) {
   const hash = createHash('sha256');

@@ -2,10 +2,11 @@
 //
 //   node scripts/test.mjs [--sanitize] [--thread] [--library] [name …]
 //
-// With --sanitize the addon must have been built so (build.mjs --sanitize); AddressSanitizer and
-// UBSan then watch every process that the tests start. With --thread readiness comes as it does on Bun and
-// Deno (src/system/thread-readiness.ts); the command and the benchmark are left out then. With --library those and the
-// documentation are left out.
+// --sanitize: AddressSanitizer and UBSan check every process of the tests. Needs an addon that was built with
+// build.mjs --sanitize.
+// --thread: readiness is that of Bun and Deno (src/system/thread-readiness.ts), without the tests of the command and
+// of the benchmark.
+// --library: without the tests of the command, of the benchmark and of the documentation.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { root, sanitizerEnvironment } from './native.mjs';
@@ -19,7 +20,7 @@ const leftOut = [
 ];
 const names = args.filter((arg) => !arg.startsWith('--'));
 
-/** In milliseconds for each file; a soak takes as long as it was asked to. */
+/** In milliseconds for each file. The length of a soak is set by its environment variable. */
 const timeout = 300_000 + 1000 * Number(process.env.SEQPACKET_SOAK_SECONDS ?? 0);
 
 const tests = readdirSync(`${root}/test`, { recursive: true })
@@ -28,7 +29,7 @@ const tests = readdirSync(`${root}/test`, { recursive: true })
   .filter((file) => names.length === 0 || names.some((name) => file.includes(name)))
   .map((file) => `build/test/${file.replace(/ts$/, 'js')}`);
 if (tests.length === 0) {
-  console.error(`No test file is named like ${names.join(', ')}`);
+  console.error(`No name of a test file contains ${names.join(', ')}`);
   process.exit(1);
 }
 
@@ -52,11 +53,11 @@ const { status, signal } = spawnSync(
   [
     '--test',
     '--test-reporter=spec',
-    // Tests wait more than they compute, but not under the sanitizers.
+    // Tests wait more than they compute, except under the sanitizers.
     `--test-concurrency=${sanitize ? 2 : 3}`,
     `--test-timeout=${timeout}`,
     '--expose-gc',
-    // What is young may take little room: newer versions give it more and more, and that is no leak.
+    // Limits the young generation, which grows in newer versions of Node.js and would look like a leak.
     '--max-semi-space-size=4',
     ...(thread ? ['--import', './build/test/support/thread-readiness.js'] : []),
     ...tests,

@@ -1,5 +1,5 @@
-// Runs a part of the tests under valgrind: those that cover the C layer without starting programs of their
-// own. Slow: the interpreter is used (--jitless), which valgrind understands.
+// Runs some tests under valgrind: those that cover the C layer and start no programs. Slow: valgrind needs the
+// interpreter (--jitless).
 import { run } from './native.mjs';
 
 const files = [

@@ -1,4 +1,4 @@
-// Builds and tests again whenever a source file changes, until it is stopped:
+// Builds and tests after each change of a source file, until it is stopped:
 //
 //   node scripts/watch.mjs [name …]
 //
