@@ -23,7 +23,7 @@ export class HeldMessages {
   }
 
   get first(): HeldMessage | undefined {
-    return this.#messages[0];
+    return this.#messages === NONE ? undefined : this.#messages[0];
   }
 
   /** The total length of the messages, in bytes. */

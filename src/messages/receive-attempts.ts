@@ -1,12 +1,27 @@
-/** Attempts to receive, one class for each kind of result. */
+/**
+ * Receiving, for each kind of result: a function that tries once, an attempt that can wait, and, for the frequent
+ * operations without options, a function that makes an attempt only if it has to wait.
+ */
 import { type Parts, withLength } from '../arguments';
 import { type FileDescriptor, fileDescriptorOf } from '../descriptors/file-descriptor';
 import { MSG_DONTWAIT } from '../system/linux';
 import { os } from '../system/os';
 import type { Credentials } from '../system/peer-credentials';
-import { type Attempt, WOULD_BLOCK } from '../waiting/operation-queue';
-import { type AncillaryData, ROOM_FOR_ALL, ROOM_FOR_CREDENTIALS, ROOM_FOR_MARK } from './ancillary-data';
+import { type Attempt, type OperationQueue, WOULD_BLOCK } from '../waiting/operation-queue';
+import {
+  type AncillaryData,
+  NO_ANCILLARY_DATA,
+  ROOM_FOR_ALL,
+  ROOM_FOR_CREDENTIALS,
+  ROOM_FOR_MARK,
+} from './ancillary-data';
 import type { Receiver } from './receiver';
+
+/** The part of a session that receives. */
+export interface ReceivingSide {
+  readonly receives: OperationQueue;
+  readonly receiver: Receiver;
+}
 
 /** The base of all attempts to receive. */
 abstract class ReceiveAttempt<Result> implements Attempt<Result> {
@@ -58,9 +73,24 @@ abstract class ReceiveIntoParts<Result> extends ReceiveAttempt<Result> {
 /** Receives the data of one message. Its descriptors are closed. */
 export class Receive extends ReceiveIntoParts<number> {
   try(): number | typeof WOULD_BLOCK {
-    const bytes = this.receiver.receive(this.currentParts(), this.flags);
-    if (bytes !== WOULD_BLOCK) this.receiver.discardAncillaryData();
-    return bytes;
+    return tryReceive(this.receiver, this.currentParts(), this.flags);
+  }
+}
+
+export function tryReceive(receiver: Receiver, parts: Parts, flags: number): number | typeof WOULD_BLOCK {
+  const bytes = receiver.receive(parts, flags);
+  if (bytes !== WOULD_BLOCK) receiver.discardAncillaryData();
+  return bytes;
+}
+
+export function receive({ receives, receiver }: ReceivingSide, parts: Parts): Promise<number> {
+  if (!receives.mayTry()) return receives.run(new Receive(receiver, parts, 0), undefined);
+  try {
+    const bytes = tryReceive(receiver, parts, 0);
+    if (bytes === WOULD_BLOCK) return receives.waitAfterTry(new Receive(receiver, parts, 0));
+    return receives.completed(bytes);
+  } catch (error) {
+    return receives.failed(error);
   }
 }
 
@@ -120,22 +150,42 @@ export class ReceiveMessage extends ReceiveAttempt<Message> {
   }
 
   try(): Message | typeof WOULD_BLOCK {
-    const data = this.receiver.receiveWhole(this.maxFds === 0 ? ROOM_FOR_CREDENTIALS : ROOM_FOR_ALL);
-    if (data === WOULD_BLOCK) return WOULD_BLOCK;
-    const ancillary = this.receiver.takeAncillaryData();
-    const message: Message = { data, ...deliverFds(ancillary, this.maxFds) };
-    if (ancillary.credentials !== undefined) message.credentials = ancillary.credentials;
-    return message;
+    return tryReceiveMessage(this.receiver, this.maxFds);
+  }
+}
+
+export function tryReceiveMessage(receiver: Receiver, maxFds: number): Message | typeof WOULD_BLOCK {
+  const data = receiver.receiveWhole(maxFds === 0 ? ROOM_FOR_CREDENTIALS : ROOM_FOR_ALL);
+  if (data === WOULD_BLOCK) return WOULD_BLOCK;
+  const ancillary = receiver.takeAncillaryData();
+  if (ancillary === NO_ANCILLARY_DATA) return { data, fds: [], controlTruncated: false };
+  const message: Message = { data, ...deliverFds(ancillary, maxFds) };
+  if (ancillary.credentials !== undefined) message.credentials = ancillary.credentials;
+  return message;
+}
+
+export function receiveMessage({ receives, receiver }: ReceivingSide): Promise<Message> {
+  if (!receives.mayTry()) return receives.run(new ReceiveMessage(receiver, 0), undefined);
+  try {
+    const message = tryReceiveMessage(receiver, 0);
+    if (message === WOULD_BLOCK) return receives.waitAfterTry(new ReceiveMessage(receiver, 0));
+    return receives.completed(message);
+  } catch (error) {
+    return receives.failed(error);
   }
 }
 
 /** Receives the data of one message of any length. Its descriptors are closed. */
 export class ReceiveData extends ReceiveAttempt<Buffer> {
   try(): Buffer | typeof WOULD_BLOCK {
-    const data = this.receiver.receiveWhole(ROOM_FOR_MARK);
-    if (data !== WOULD_BLOCK) this.receiver.discardAncillaryData();
-    return data;
+    return tryReceiveData(this.receiver);
   }
+}
+
+export function tryReceiveData(receiver: Receiver): Buffer | typeof WOULD_BLOCK {
+  const data = receiver.receiveWhole(ROOM_FOR_MARK);
+  if (data !== WOULD_BLOCK) receiver.discardAncillaryData();
+  return data;
 }
 
 export class ReceiveBatch extends ReceiveAttempt<Buffer[]> {

@@ -14,7 +14,7 @@ import {
 } from '../system/linux';
 import { os } from '../system/os';
 import { getIntegerOption } from '../system/socket-options';
-import { type Attempt, UNFINISHED, WOULD_BLOCK } from '../waiting/operation-queue';
+import { type Attempt, type OperationQueue, UNFINISHED, WOULD_BLOCK } from '../waiting/operation-queue';
 import { charge } from '../waiting/turn';
 import { encodeDescriptors } from './ancillary-data';
 import { MAX_BATCH } from './batch';
@@ -23,7 +23,48 @@ import type { Connection } from './connection';
 /** MSG_EOR marks the end of the message. Linux does not need it; other systems do. */
 const SENDING_FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR;
 
-/** Sends one message. */
+/** The part of a session that sends. */
+interface SendingSide extends Connection {
+  readonly sends: OperationQueue;
+}
+
+/** Sends one message without options. Makes an attempt only if it has to wait. */
+export function send(session: SendingSide, parts: Parts): Promise<number> {
+  const { sends } = session;
+  if (!sends.mayTry()) return sends.run(new Send(session, parts, 0), undefined);
+  try {
+    const sent = trySend(session, parts, 0);
+    if (sent === WOULD_BLOCK) return sends.waitAfterTry(new Send(session, parts, 0));
+    return sends.completed(sent);
+  } catch (error) {
+    return sends.failed(error);
+  }
+}
+
+export function trySend(connection: Connection, parts: Parts, flags: number): number | typeof WOULD_BLOCK {
+  const { fd } = connection;
+  const sent = Array.isArray(parts)
+    ? os.sendmsg(fd, parts, null, flags | SENDING_FLAGS)
+    : os.send(fd, parts as Uint8Array, flags | SENDING_FLAGS);
+  return outcome(connection, parts, flags, sent);
+}
+
+/** Evaluates the result of the system call: returns the length or WOULD_BLOCK, or throws the error. */
+function outcome(
+  connection: Connection,
+  parts: Parts,
+  flags: number,
+  sent: number,
+): number | typeof WOULD_BLOCK {
+  if (sent === -EAGAIN && (flags & MSG_DONTWAIT) === 0) return WOULD_BLOCK;
+  if (sent < 0) throw sendingFailure(connection, sent, parts);
+  connection.messagesSent++;
+  connection.bytesSent += sent;
+  charge(sent, 0);
+  return sent;
+}
+
+/** An attempt to send one message. */
 export class Send implements Attempt<number> {
   /** The length of the message when it began to wait, in bytes; -1 before. */
   private length = -1;
@@ -35,14 +76,8 @@ export class Send implements Attempt<number> {
   ) {}
 
   try(): number | typeof WOULD_BLOCK {
-    const { connection, parts } = this;
     this.checkLength();
-    const flags = this.flags | SENDING_FLAGS;
-    return this.outcome(
-      Array.isArray(parts)
-        ? os.sendmsg(connection.fd, parts, null, flags)
-        : os.send(connection.fd, parts as Uint8Array, flags),
-    );
+    return trySend(this.connection, this.parts, this.flags);
   }
 
   get doesNotWait(): boolean {
@@ -60,17 +95,6 @@ export class Send implements Attempt<number> {
   protected checkLength(): void {
     if (this.length !== -1 && byteLength(this.parts) !== this.length) throw detached();
   }
-
-  /** Evaluates the result of the system call: returns the length or WOULD_BLOCK, or throws the error. */
-  protected outcome(sent: number): number | typeof WOULD_BLOCK {
-    const { connection } = this;
-    if (sent === -EAGAIN && !this.doesNotWait) return WOULD_BLOCK;
-    if (sent < 0) throw this.failure(sent);
-    connection.messagesSent++;
-    connection.bytesSent += sent;
-    charge(sent, 0);
-    return sent;
-  }
 }
 
 /** Sends one message with descriptors. The caller keeps ownership of them. */
@@ -87,8 +111,9 @@ export class SendWithFds extends Send {
 
   override try(): number | typeof WOULD_BLOCK {
     this.checkLength();
-    const { fd } = this.connection;
-    return this.outcome(os.sendmsg(fd, this.parts, this.#control, this.flags | SENDING_FLAGS));
+    const { connection, parts, flags } = this;
+    const sent = os.sendmsg(connection.fd, parts, this.#control, flags | SENDING_FLAGS);
+    return outcome(connection, parts, flags, sent);
   }
 
   /** Duplicates the descriptors, because the caller may close them during the wait, and their numbers may be reused. */

@@ -1,14 +1,11 @@
 /** Iteration over messages, with one receive for each step, so that leaving the loop loses no message. */
 import { notOpen, type SeqpacketError } from '../errors';
+import type { ReceivingSide } from '../messages/receive-attempts';
 import type { Receiver } from '../messages/receiver';
-import { type Attempt, type OperationQueue, UNFINISHED, WOULD_BLOCK } from '../waiting/operation-queue';
+import { type Attempt, WOULD_BLOCK } from '../waiting/operation-queue';
 import { rejection } from '../waiting/turn';
 
-/** The part of a socket's session that receives messages. */
-export interface Source {
-  readonly receives: OperationQueue;
-  readonly receiver: Receiver;
-}
+type Step<T> = IteratorResult<T, undefined>;
 
 export class MessageIterator<T> implements AsyncIterableIterator<T> {
   #isOver = false;
@@ -18,25 +15,51 @@ export class MessageIterator<T> implements AsyncIterableIterator<T> {
     return this.#isOver;
   }
 
-  /** @param receive creates the attempt to receive one message */
+  /** @param tryReceive tries to receive one message */
   constructor(
-    private readonly source: () => Source | undefined,
-    private readonly receive: (receiver: Receiver) => Attempt<T>,
+    private readonly source: () => ReceivingSide | undefined,
+    private readonly tryReceive: (receiver: Receiver) => T | typeof WOULD_BLOCK,
     private readonly signal?: AbortSignal,
   ) {}
 
-  next(): Promise<IteratorResult<T, undefined>> {
+  next(): Promise<Step<T>> {
     if (this.#isOver) return Promise.resolve(over());
     const source = this.source();
     if (source === undefined) {
       this.end();
       return rejection(notOpen('recvmsg', true));
     }
-    return source.receives.run(new IteratorStep(this, this.receive(source.receiver)), this.signal);
+    const { receives, receiver } = source;
+    if (this.signal !== undefined || !receives.mayTry()) {
+      return receives.run(new IteratorStep(this, receiver), this.signal);
+    }
+    try {
+      const step = this.tryStep(receiver);
+      if (step === WOULD_BLOCK) return receives.waitAfterTry(new IteratorStep(this, receiver));
+      return receives.completed(step);
+    } catch (error) {
+      return receives.failed(error);
+    }
+  }
+
+  /**
+   * Tries to receive the next message. The end of file and any error end the iteration.
+   *
+   * @internal
+   */
+  tryStep(receiver: Receiver): Step<T> | typeof WOULD_BLOCK {
+    try {
+      const value = this.tryReceive(receiver);
+      return value === WOULD_BLOCK ? WOULD_BLOCK : { done: false, value };
+    } catch (error) {
+      this.end();
+      if ((error as SeqpacketError).code !== 'EOF') throw error;
+      return over();
+    }
   }
 
   /** Ends the iteration, including its waiting steps. The socket stays open. The next receive gets the next message. */
-  async return(): Promise<IteratorResult<T, undefined>> {
+  async return(): Promise<Step<T>> {
     this.end();
     const isStep = (attempt: Attempt<unknown>) =>
       attempt instanceof IteratorStep && attempt.iterator === this;
@@ -58,35 +81,25 @@ function over(): IteratorReturnResult<undefined> {
   return { done: true, value: undefined };
 }
 
-/** A receive as one step of an iterator. The end of file and any error end the iteration. */
-class IteratorStep<T> implements Attempt<IteratorResult<T, undefined>> {
+/** A receive as one step of an iterator. */
+class IteratorStep<T> implements Attempt<Step<T>> {
   constructor(
     readonly iterator: MessageIterator<T>,
-    private readonly receive: Attempt<T>,
+    private readonly receiver: Receiver,
   ) {}
 
   get needsFirstTry(): boolean {
-    return this.receive.needsFirstTry === true;
+    return this.receiver.holdsMessage;
   }
 
-  try(): IteratorResult<T, undefined> | typeof WOULD_BLOCK | typeof UNFINISHED {
+  try(): Step<T> | typeof WOULD_BLOCK {
     // A previous step has ended the iteration. The next message is for other receives.
-    if (this.iterator.isOver) return over();
-    try {
-      const value = this.receive.try();
-      if (value === WOULD_BLOCK || value === UNFINISHED)
-        return value as typeof WOULD_BLOCK | typeof UNFINISHED;
-      return { done: false, value: value as T };
-    } catch (error) {
-      this.iterator.end();
-      if ((error as SeqpacketError).code !== 'EOF') throw error;
-      return over();
-    }
+    return this.iterator.isOver ? over() : this.iterator.tryStep(this.receiver);
   }
 
   failure(errno: number): Error {
     this.iterator.end();
-    return this.receive.failure(errno);
+    return this.receiver.failure(errno);
   }
 
   aborted(error: Error): Error {

@@ -32,13 +32,16 @@ import {
   type Message,
   Receive,
   ReceiveBatch,
-  ReceiveData,
   type ReceivedWithFds,
   ReceiveMessage,
   ReceiveWithFds,
+  receive,
+  receiveMessage,
+  tryReceive,
+  tryReceiveData,
+  tryReceiveMessage,
 } from '../messages/receive-attempts';
-import type { Receiver } from '../messages/receiver';
-import { Send, SendMany, SendWithFds } from '../messages/send-attempts';
+import { Send, SendMany, SendWithFds, send, trySend } from '../messages/send-attempts';
 import {
   AF_UNIX,
   EALREADY,
@@ -77,7 +80,8 @@ export interface ReceiveManyOptions extends SignalOption {
 
 const SHUTDOWN_HOW = { receive: SHUT_RD, send: SHUT_WR, both: SHUT_RDWR } as const;
 
-const receiveData = (receiver: Receiver) => new ReceiveData(receiver);
+/** Shared by calls without descriptors; never modified. */
+const NO_FDS: readonly FdSource[] = [];
 
 /**
  * Creates a socket that owns an accepted descriptor, and counts towards the limit until it is closed; for the acceptor.
@@ -254,6 +258,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    */
   receive(buffer: Buffers, options?: MessageOptions): Promise<number> {
     const parts = checkPartsToFill(buffer, 'buffer');
+    if (options === undefined && this.#session !== undefined) return receive(this.#session, parts);
     const flags = checkFlags(options);
     const signal = checkSignal(options);
     const session = this.#session;
@@ -272,6 +277,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    */
   send(data: Data, options?: MessageOptions): Promise<number> {
     const parts = checkPartsToSend(data, 'data');
+    if (options === undefined && this.#session !== undefined) return send(this.#session, parts);
     const flags = checkFlags(options);
     const signal = checkSignal(options);
     const session = this.#session;
@@ -320,6 +326,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    * @throws (rejects) `EOF`, `ECONNRESET`, `ENOTCONN`: see {@link receive}
    */
   receiveMessage(options?: ReceiveMessageOptions): Promise<Message> {
+    if (options === undefined && this.#session !== undefined) return receiveMessage(this.#session);
     const { maxFds, signal } = receiveMessageOptions(options);
     const session = this.#session;
     if (session === undefined) return this.#closed('recvmsg');
@@ -334,14 +341,14 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
     const { maxFds, signal } = receiveMessageOptions(options);
     return new MessageIterator(
       () => this.#session,
-      (receiver) => new ReceiveMessage(receiver, maxFds),
+      (receiver) => tryReceiveMessage(receiver, maxFds),
       signal,
     );
   }
 
   /** Iterates over the data of the messages; see {@link messages}. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
-    return new MessageIterator(() => this.#session, receiveData);
+    return new MessageIterator(() => this.#session, tryReceiveData);
   }
 
   /**
@@ -382,14 +389,14 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    * @returns `false` if the kernel has no room, or if other sends are waiting
    * @throws the errors of {@link sendWithFds}
    */
-  trySend(data: Data, fds: readonly FdSource[] = []): boolean {
+  trySend(data: Data, fds: readonly FdSource[] = NO_FDS): boolean {
     const parts = checkPartsToSend(data, 'data');
     const numbers = checkDescriptors(fds);
     const session = this.#requireSession('sendmsg');
     if (!session.sends.isEmpty) return false;
-    const attempt =
-      numbers.length === 0 ? new Send(session, parts, 0) : new SendWithFds(session, parts, numbers, 0);
-    return attempt.try() !== WOULD_BLOCK;
+    const sent =
+      numbers.length === 0 ? trySend(session, parts, 0) : new SendWithFds(session, parts, numbers, 0).try();
+    return sent !== WOULD_BLOCK;
   }
 
   /**
@@ -402,7 +409,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
     const parts = checkPartsToFill(buffer, 'buffer');
     const { receiver, receives } = this.#requireSession('recvmsg');
     if (!receives.isEmpty) return null;
-    const bytes = new Receive(receiver, parts, 0).try();
+    const bytes = tryReceive(receiver, parts, 0);
     return bytes === WOULD_BLOCK ? null : bytes;
   }
 
@@ -552,7 +559,10 @@ function receiveMessageOptions(options: ReceiveMessageOptions | undefined) {
   return { maxFds, signal: checkSignal(checked) };
 }
 
-function checkDescriptors(fds: readonly FdSource[]): number[] {
+const NO_DESCRIPTORS: readonly number[] = [];
+
+function checkDescriptors(fds: readonly FdSource[]): readonly number[] {
+  if (fds === NO_FDS) return NO_DESCRIPTORS;
   if (!Array.isArray(fds)) throw invalidType('fds', 'an instance of Array', fds);
   if (fds.length > SCM_MAX_FD) throw outOfRange('fds.length', `<= ${SCM_MAX_FD}`, fds.length);
   return checkEach(fds, 'fds', descriptorOf);

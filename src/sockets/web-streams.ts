@@ -5,11 +5,10 @@
 import { byteLength, checkPartsToSend, type Data, type SignalOption } from '../arguments';
 import { notOpen, type SeqpacketError } from '../errors';
 import type { EmptyMessages } from '../messages/empty-messages';
-import { ReceiveData } from '../messages/receive-attempts';
+import { ReceiveData, type ReceivingSide } from '../messages/receive-attempts';
 import { type Attempt, WOULD_BLOCK } from '../waiting/operation-queue';
-import type { Source } from './message-iterator';
 
-export function createReadable(source: () => Source | undefined): ReadableStream<Uint8Array> {
+export function createReadable(source: () => ReceivingSide | undefined): ReadableStream<Uint8Array> {
   const cancelled = new AbortController();
   return new ReadableStream<Uint8Array>(
     {

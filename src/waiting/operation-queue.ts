@@ -104,6 +104,46 @@ export class OperationQueue {
     return this.#first === undefined;
   }
 
+  /**
+   * Whether the caller may try an operation without options itself, which spares its attempt. Counts the try. The
+   * caller then calls `completed`, `failed` or `waitAfterTry`. If not, the caller calls `run`.
+   */
+  mayTry(): boolean {
+    return (
+      this.#first === undefined &&
+      this.#blockedFirstTries < BLOCKED_TRIES_BEFORE_SKIPPING &&
+      this.spin === 0 &&
+      hasTime()
+    );
+  }
+
+  /** Records that the operation of the caller completed. Returns its promise. */
+  completed<T>(result: T): Promise<T> {
+    this.#blockedFirstTries = 0;
+    this.#recordCompletion();
+    return Promise.resolve(result);
+  }
+
+  /** Records that the operation of the caller failed. Returns its promise. */
+  failed(error: unknown): Promise<never> {
+    const rejected = Promise.reject(error);
+    publishError(error);
+    return rejected;
+  }
+
+  /** Appends an operation that the caller has tried, and that would block. */
+  waitAfterTry<T>(attempt: Attempt<T>): Promise<T> {
+    this.#blockedFirstTries++;
+    try {
+      attempt.beginWaiting?.();
+    } catch (error) {
+      return this.failed(error);
+    }
+    const promise = this.#append(attempt, undefined);
+    this.#wait();
+    return promise;
+  }
+
   /** Tries the operation at once, or appends it to the queue. */
   run<T>(attempt: Attempt<T>, signal: AbortSignal | undefined): Promise<T> {
     if (signal?.aborted) {
@@ -129,26 +169,18 @@ export class OperationQueue {
         let result = attempt.try();
         if (result === WOULD_BLOCK && this.spin > 0) result = this.#trySpinning(attempt);
         if (result !== WOULD_BLOCK && result !== UNFINISHED) {
-          this.#blockedFirstTries = 0;
-          this.#recordCompletion();
-          return Promise.resolve(result);
+          return this.completed(result);
         }
         waits = result === WOULD_BLOCK;
         if (waits) this.#blockedFirstTries++;
       }
       attempt.beginWaiting?.();
     } catch (error) {
-      if (isTried) {
-        const rejected = Promise.reject(error);
-        publishError(error);
-        return rejected;
-      }
+      if (isTried) return this.failed(error);
       attempt = new FailedAttempt(attempt, error);
       waits = false;
     }
-    const operation = new Operation(this, attempt, signal);
-    const promise = operation.promise<T>();
-    this.#append(operation);
+    const promise = this.#append(attempt, signal);
     if (waits) this.#wait();
     else if (isFirst || attempt.doesNotWait) this.#proceedNextTurn();
     return promise;
@@ -235,12 +267,15 @@ export class OperationQueue {
     }
   }
 
-  #append(operation: Operation): void {
+  #append<T>(attempt: Attempt<T>, signal: AbortSignal | undefined): Promise<T> {
+    const operation = new Operation(this, attempt, signal);
+    const promise = operation.promise<T>();
     operation.previous = this.#last;
     if (this.#last === undefined) this.#first = operation;
     else this.#last.next = operation;
     this.#last = operation;
-    if (operation.attempt.doesNotWait) this.#hasNonWaiting = true;
+    if (attempt.doesNotWait) this.#hasNonWaiting = true;
+    return promise;
   }
 
   /** Removes an unfinished operation. If a new one becomes the first, it is tried in the next turn. */
