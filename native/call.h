@@ -15,7 +15,7 @@
 
 #include "instance.h"
 
-enum { MAX_ARGUMENTS = 5 };
+enum { MAX_ARGUMENTS = 7 };
 
 struct call {
   napi_env env;

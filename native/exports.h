@@ -28,7 +28,8 @@
   X(send)           \
   X(sendmsg)        \
   X(recvmmsg)       \
-  X(sendmmsg)
+  X(sendmmsg)       \
+  X(sendSlots)
 #define OWNED_DESCRIPTORS(X) \
   X(own)                     \
   X(disown)

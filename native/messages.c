@@ -135,8 +135,10 @@ napi_value js_sendmsg(napi_env env, napi_callback_info info) {
 }
 
 /*
- * recvmmsg(fd, max, results, flags, controlRoom): the number of messages, received into the batch area. Of
- * each, `results` gets the length, the flags, the bytes of control messages, and the number of descriptors.
+ * recvmmsg(fd, max, results, flags, controlRoom, slots | null, slotBytes): the number of messages. The n-th is
+ * received into the n-th slot, and the rest of it into the batch area; without slots, all of it into the
+ * area. Of each, `results` gets the length, the flags, the bytes of control messages, and the number of
+ * descriptors.
  */
 napi_value js_recvmmsg(napi_env env, napi_callback_info info) {
   struct call call = begin_call(env, info);
@@ -146,19 +148,28 @@ napi_value js_recvmmsg(napi_env env, napi_callback_info info) {
   struct batch_result *results = bytes_argument(&call, 2, &length);
   int flags = integer_argument(&call, 3);
   size_t room = (size_t)integer_argument(&call, 4);
+  size_t slots_length;
+  uint8_t *slots = optional_bytes_argument(&call, 5, &slots_length);
+  size_t slot_bytes = (size_t)integer_argument(&call, 6);
   if (call.failed || room > BATCH_CONTROL) return arguments_unread(&call);
   if (max > MAX_BATCH) max = MAX_BATCH;
-  if (length < max * sizeof *results) return arguments_unread(&call);
+  if (length < max * sizeof *results || slot_bytes > slots_length / (max == 0 ? 1 : max))
+    return arguments_unread(&call);
   uint8_t *area = reserve_batch(call.instance, &stride);
   if (area == NULL) return integer_result(&call, -ENOMEM);
 
-  struct iovec parts[MAX_BATCH];
+  struct iovec parts[MAX_BATCH][2];
   struct mmsghdr messages[MAX_BATCH];
   for (size_t i = 0; i < max; i++) {
-    uint8_t *slot = area + i * stride;
-    parts[i] = (struct iovec){.iov_base = slot + BATCH_CONTROL, .iov_len = stride - BATCH_CONTROL};
+    uint8_t *place = area + i * stride;
+    parts[i][0] = (struct iovec){.iov_base = slots == NULL ? NULL : slots + i * slot_bytes,
+                                 .iov_len = slot_bytes};
+    parts[i][1] = (struct iovec){.iov_base = place + BATCH_CONTROL, .iov_len = stride - BATCH_CONTROL};
     messages[i] = (struct mmsghdr){
-        .msg_hdr = {.msg_iov = &parts[i], .msg_iovlen = 1, .msg_control = slot, .msg_controllen = room}};
+        .msg_hdr = {.msg_iov = slots == NULL ? &parts[i][1] : parts[i],
+                    .msg_iovlen = slots == NULL ? 1 : 2,
+                    .msg_control = place,
+                    .msg_controllen = room}};
   }
   int count;
   RETRY(count, recvmmsg(fd, messages, (unsigned int)max, flags, NULL));
@@ -198,5 +209,37 @@ napi_value js_sendmmsg(napi_env env, napi_callback_info info) {
   }
   int result;
   RETRY(result, send_messages(fd, messages, count, flags));
+  return outcome(&call, result);
+}
+
+/*
+ * sendSlots(fd, slots, slotBytes, lengths: Int32Array, start, count, flags): sendmmsg(2) of the first bytes of
+ * each slot from start on; the number of messages sent
+ */
+napi_value js_sendSlots(napi_env env, napi_callback_info info) {
+  struct call call = begin_call(env, info);
+  int fd = integer_argument(&call, 0);
+  size_t slots_length, lengths_length;
+  uint8_t *slots = bytes_argument(&call, 1, &slots_length);
+  size_t slot_bytes = (size_t)integer_argument(&call, 2);
+  const int32_t *lengths = bytes_argument(&call, 3, &lengths_length);
+  size_t start = (size_t)integer_argument(&call, 4);
+  size_t count = (size_t)integer_argument(&call, 5);
+  int flags = integer_argument(&call, 6);
+  if (call.failed || slot_bytes == 0) return arguments_unread(&call);
+  if (count > MAX_BATCH) count = MAX_BATCH;
+  size_t numbers = lengths_length / sizeof *lengths, capacity = slots_length / slot_bytes;
+  if (capacity > numbers) capacity = numbers;
+  if (start > capacity || count > capacity - start) return arguments_unread(&call);
+  struct iovec parts[MAX_BATCH];
+  struct mmsghdr messages[MAX_BATCH];
+  for (size_t i = 0; i < count; i++) {
+    size_t length = (size_t)lengths[start + i];
+    if (length > slot_bytes) return arguments_unread(&call);
+    parts[i] = (struct iovec){.iov_base = slots + (start + i) * slot_bytes, .iov_len = length};
+    messages[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &parts[i], .msg_iovlen = 1}};
+  }
+  int result;
+  RETRY(result, send_messages(fd, messages, (unsigned int)count, flags));
   return outcome(&call, result);
 }

@@ -6,6 +6,7 @@ export {
   connect,
   FileDescriptor,
   listen,
+  MessageBatch,
   MessageFlag,
   pair,
   pairForChild,

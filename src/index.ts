@@ -12,6 +12,7 @@ export { type FdSource, FileDescriptor } from './descriptors/file-descriptor';
 export type { AbortError, SeqpacketError } from './errors';
 export type { Counters } from './messages/connection';
 export type { EmptyMessages } from './messages/empty-messages';
+export { MessageBatch, type MessageBatchOptions } from './messages/message-batch';
 export { MessageFlag } from './messages/message-flag';
 export type { Message, ReceivedWithFds } from './messages/receive-attempts';
 export {

@@ -1,9 +1,13 @@
-/** The messages of one recvmmsg(2). They must be copied before the next recvmmsg(2). */
+/**
+ * The messages of one recvmmsg(2), in the receive area or in the slots of a batch. Those in the area must be copied
+ * before the next recvmmsg(2).
+ */
 
 import { systemError } from '../errors';
 import { MSG_TRUNC } from '../system/linux';
 import { os } from '../system/os';
 import { type AncillaryData, decodeAncillaryData, ROOM_FOR_MARK, ROOM_IN_BATCH } from './ancillary-data';
+import type { Slots } from './message-batch';
 import { allocateMemory } from './message-memory';
 
 /** The maximum number of messages of one recvmmsg. */
@@ -31,10 +35,18 @@ const resident = new Int32Array(MAX_BATCH);
  *
  * @param max the maximum number of messages
  * @param wantsDescriptors whether to receive descriptors that accompany the messages
+ * @param slots where to receive the messages, before the receive area
  * @returns the number of messages, or the negative errno
  */
-export function receiveBatch(fd: number, max: number, flags: number, wantsDescriptors: boolean): number {
-  return os.recvmmsg(fd, max, results, flags, wantsDescriptors ? ROOM_IN_BATCH : ROOM_FOR_MARK);
+export function receiveBatch(
+  fd: number,
+  max: number,
+  flags: number,
+  wantsDescriptors: boolean,
+  slots: Slots | undefined,
+): number {
+  const room = wantsDescriptors ? ROOM_IN_BATCH : ROOM_FOR_MARK;
+  return os.recvmmsg(fd, max, results, flags, room, slots?.memory ?? null, slots?.bytes ?? 0);
 }
 
 /** Whether descriptors were received with a message of the batch. */
@@ -45,28 +57,68 @@ export function batchHasDescriptors(count: number): boolean {
   return false;
 }
 
+/** Whether a message has data, no descriptors, and was not truncated. */
+function isPlain(at: number): boolean {
+  if (results[at + LENGTH] === 0 || results[at + DESCRIPTORS] !== 0) return false;
+  return ((results[at + FLAGS] as number) & MSG_TRUNC) === 0;
+}
+
 /** Copies the messages. Returns undefined if any of them has descriptors, is empty or was truncated. */
 export function copyMessages(count: number): Buffer[] | undefined {
   let total = 0;
   for (let at = 0; at < NUMBERS * count; at += NUMBERS) {
-    const length = results[at + LENGTH] as number;
-    if (length === 0 || results[at + DESCRIPTORS] !== 0) return undefined;
-    if (((results[at + FLAGS] as number) & MSG_TRUNC) !== 0) return undefined;
-    total += length;
+    if (!isPlain(at)) return undefined;
+    total += results[at + LENGTH] as number;
   }
   return copyData(count, total);
 }
 
+/**
+ * Records the messages in the slots. Returns their total length in bytes; -1, without effect, if any of them has
+ * descriptors, is empty, or is longer than a slot.
+ */
+export function recordMessages(count: number, slots: Slots): number {
+  let total = 0;
+  for (let index = 0, at = 0; index < count; index++, at += NUMBERS) {
+    const length = results[at + LENGTH] as number;
+    if (!isPlain(at) || length > slots.bytes) return -1;
+    slots.lengths[index] = length;
+    total += length;
+  }
+  slots.length = count;
+  return total;
+}
+
 /** Copies the first `count` messages, with their ancillary data. */
-export function copyWithAncillaryData(count: number): { data: Buffer; ancillary: AncillaryData }[] {
+export function copyWithAncillaryData(
+  count: number,
+  slots: Slots | undefined,
+): { data: Buffer; ancillary: AncillaryData }[] {
   // Decoded first, because copying long data can release the receive area.
   const ancillary = Array.from({ length: count }, (_, index) => ancillaryDataOf(index));
   let total = 0;
   for (let index = 0; index < count; index++) total += results[NUMBERS * index + LENGTH] as number;
-  return copyData(count, total).map((data, index) => ({
-    data,
-    ancillary: ancillary[index] as AncillaryData,
-  }));
+  const messages = slots === undefined ? copyData(count, total) : copySlots(count, slots);
+  return messages.map((data, index) => ({ data, ancillary: ancillary[index] as AncillaryData }));
+}
+
+/** Copies messages out of the slots, and the rest of those that are longer out of the receive area. */
+function copySlots(count: number, slots: Slots): Buffer[] {
+  const messages: Buffer[] = [];
+  let overflowed = false;
+  for (let index = 0; index < count; index++) {
+    const length = results[NUMBERS * index + LENGTH] as number;
+    const memory = allocateMemory(length);
+    memory.set(slots.slot(index).subarray(0, length));
+    if (length > slots.bytes) {
+      overflowed = true;
+      results[NUMBERS * index + LENGTH] = length - slots.bytes;
+      checkCopied(os.takeBatch(memory.subarray(slots.bytes), results, index, 1));
+    }
+    messages.push(memory);
+  }
+  if (overflowed) os.releaseBatch();
+  return messages;
 }
 
 /** Whether a message may be the end of file: it is empty and has no ancillary data. */

@@ -15,6 +15,7 @@ import {
   ROOM_FOR_CREDENTIALS,
   ROOM_FOR_MARK,
 } from './ancillary-data';
+import type { Slots } from './message-batch';
 import type { Receiver } from './receiver';
 
 /** The part of a session that receives. */
@@ -188,7 +189,7 @@ export function tryReceiveData(receiver: Receiver): Buffer | typeof WOULD_BLOCK 
   return data;
 }
 
-export class ReceiveBatch extends ReceiveAttempt<Buffer[]> {
+export class ReceiveMany extends ReceiveAttempt<Buffer[]> {
   constructor(
     receiver: Receiver,
     private readonly max: number,
@@ -198,6 +199,28 @@ export class ReceiveBatch extends ReceiveAttempt<Buffer[]> {
 
   try(): Buffer[] | typeof WOULD_BLOCK {
     return this.receiver.receiveBatch(this.max);
+  }
+}
+
+/** Receives messages into a batch. */
+export class ReceiveIntoBatch extends ReceiveAttempt<number> {
+  constructor(
+    receiver: Receiver,
+    private readonly slots: Slots,
+  ) {
+    super(receiver);
+  }
+
+  try(): number | typeof WOULD_BLOCK {
+    return this.receiver.receiveIntoSlots(this.slots);
+  }
+
+  beginWaiting(): void {
+    this.slots.isInUse = true;
+  }
+
+  endWaiting(): void {
+    this.slots.isInUse = false;
   }
 }
 

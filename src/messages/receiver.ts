@@ -32,10 +32,12 @@ import {
   MAX_BATCH,
   mayBeEndOfFile,
   receiveBatch,
+  recordMessages,
 } from './batch';
 import type { Connection } from './connection';
 import type { EmptyMessages } from './empty-messages';
 import { type HeldMessage, HeldMessages } from './held-messages';
+import type { Slots } from './message-batch';
 import { commitMemory, reserveMemory } from './message-memory';
 import { assemble, copyToParts } from './scatter-gather';
 
@@ -112,14 +114,14 @@ export class Receiver {
   receiveBatch(max: number): Buffer[] | typeof WOULD_BLOCK {
     if (this.#held.length > 0) return this.#receiveHeldBatch(max);
     if (this.#expectedLength > LONGEST_OF_BATCH || this.#singleReceives > 0) return this.#receiveOne();
-    const count = this.#receiveBatch(max);
+    const count = this.#receiveBatch(max, undefined);
     if (count === WOULD_BLOCK) return WOULD_BLOCK;
     if (count === -ENOMEM) return this.#receiveOne();
     if (count < 0) throw this.failure(count);
     const messages = copyMessages(count);
     if (messages === undefined) {
       this.#recordDescriptors(batchHasDescriptors(count));
-      this.#holdBatch(count);
+      this.#holdBatch(count, undefined);
       return this.#receiveHeldBatch(max);
     }
     let longest = 0;
@@ -129,6 +131,60 @@ export class Receiver {
     }
     this.#updateExpectedLength(longest);
     return messages;
+  }
+
+  /**
+   * Receives messages into the slots with one system call: at least 1, and at most as many as there are slots. Their
+   * descriptors are closed. A message that is longer than a slot is held, as the messages after it.
+   */
+  receiveIntoSlots(slots: Slots): number | typeof WOULD_BLOCK {
+    slots.length = 0;
+    if (this.#held.length > 0) return this.#receiveHeldIntoSlots(slots);
+    if (this.#singleReceives > 0) return this.#receiveIntoSlot(slots);
+    const count = this.#receiveBatch(Math.min(slots.capacity, MAX_BATCH), slots);
+    if (count === WOULD_BLOCK) return WOULD_BLOCK;
+    if (count === -ENOMEM) return this.#receiveIntoSlot(slots);
+    if (count < 0) throw this.failure(count);
+    const bytes = recordMessages(count, slots);
+    if (bytes === -1) {
+      this.#recordDescriptors(batchHasDescriptors(count));
+      this.#holdBatch(count, slots);
+      return this.#receiveHeldIntoSlots(slots);
+    }
+    this.#connection.messagesReceived += count;
+    this.#connection.bytesReceived += bytes;
+    charge(bytes, 0);
+    return count;
+  }
+
+  #receiveIntoSlot(slots: Slots): number | typeof WOULD_BLOCK {
+    const bytes = this.receive(slots.slot(0), 0);
+    if (bytes === WOULD_BLOCK) return WOULD_BLOCK;
+    const ancillary = this.takeAncillaryData();
+    closeDescriptors(ancillary);
+    this.#recordDescriptors(ancillary.truncated || ancillary.fds.length > 0);
+    slots.lengths[0] = bytes;
+    slots.length = 1;
+    return 1;
+  }
+
+  #receiveHeldIntoSlots(slots: Slots): number {
+    for (const held of this.#held) {
+      const isLast = slots.length === slots.capacity;
+      if (isLast || this.#isRefused(held) || held.data.length > slots.bytes) break;
+      slots.append(held.data, held.data.length);
+    }
+    const { length } = slots;
+    if (length === 0) {
+      const first = this.#held.first as HeldMessage;
+      this.#throwIfRefused(first, 0);
+      throw this.#messageSizeError(first.data.length);
+    }
+    for (let index = 0; index < length; index++) {
+      this.#held.discard();
+      this.#count(slots.lengths[index] as number);
+    }
+    return length;
   }
 
   /** Receives a batch of one. For long messages, the copy from the receive area costs more than a system call. */
@@ -238,28 +294,28 @@ export class Receiver {
   }
 
   /** Calls recvmmsg(2). Returns the number of messages, or the negative errno. */
-  #receiveBatch(max: number): number | typeof WOULD_BLOCK {
+  #receiveBatch(max: number, slots: Slots | undefined): number | typeof WOULD_BLOCK {
     const { fd } = this.#connection;
     // At end of file, the kernel fills the rest of a batch with empty results, which look like empty messages.
     if (!this.#connection.hasEnabledMarks) this.#connection.enableMarks();
     const flags = MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
     // Messages after an empty message that is reported as end of file are held, and may be received with descriptors.
     const mayHold = this.emptyMessages === 'eof';
-    let count = receiveBatch(fd, max, flags, mayHold);
+    let count = receiveBatch(fd, max, flags, mayHold, slots);
     if (count === -ECONNRESET) {
       this.#connection.recordReset();
-      count = receiveBatch(fd, max, flags, mayHold);
+      count = receiveBatch(fd, max, flags, mayHold, slots);
     }
     return count === -EAGAIN ? WOULD_BLOCK : count;
   }
 
   /** Holds the messages of a batch. Throws if it contains only the end of file. */
-  #holdBatch(length: number): void {
+  #holdBatch(length: number, slots: Slots | undefined): void {
     let count = length;
     // A result without a mark is the end of file, unless another owner of the socket has disabled the marks.
     if (mayBeEndOfFile(length - 1) && this.#isAtEnd()) while (count > 0 && mayBeEndOfFile(count - 1)) count--;
     if (count === 0) throw this.#endOfFileError(0, false);
-    for (const { data, ancillary } of copyWithAncillaryData(count)) this.#held.add(data, ancillary);
+    for (const { data, ancillary } of copyWithAncillaryData(count, slots)) this.#held.add(data, ancillary);
   }
 
   /** Whether the end of file comes next, and not an empty message. */

@@ -13,7 +13,7 @@ export function assemble(bytes: number, parts: Parts, room: number): Buffer {
 }
 
 /** Copies from the parts. Empty parts are skipped, because a part may have been detached while the receive waited. */
-function copyFromParts(parts: Parts, target: Buffer): void {
+export function copyFromParts(parts: Parts, target: Buffer): void {
   let at = 0;
   for (const part of arrayOf(parts)) {
     const length = Math.min(part.byteLength, target.length - at);

@@ -19,6 +19,7 @@ import { charge } from '../waiting/turn';
 import { encodeDescriptors } from './ancillary-data';
 import { MAX_BATCH } from './batch';
 import type { Connection } from './connection';
+import type { Slots } from './message-batch';
 
 /** MSG_EOR marks the end of the message. Linux does not need it; other systems do. */
 const SENDING_FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR;
@@ -198,6 +199,53 @@ export class SendMany implements Attempt<number> {
   }
 
   #withMessagesSent(error: Error): Error {
+    return Object.assign(error, { messagesSent: this.#sent });
+  }
+}
+
+/** Sends the messages of a batch, with as few system calls as the room in the kernel permits. */
+export class SendBatch implements Attempt<number> {
+  #sent = 0;
+
+  constructor(
+    private readonly connection: Connection,
+    private readonly slots: Slots,
+  ) {}
+
+  try(): number | typeof WOULD_BLOCK | typeof UNFINISHED {
+    const { connection, slots } = this;
+    const start = this.#sent;
+    const count = Math.min(slots.length - start, MAX_BATCH);
+    if (count === 0) return start;
+    const { memory, bytes, lengths } = slots;
+    const sent = os.sendSlots(connection.fd, memory, bytes, lengths, start, count, SENDING_FLAGS);
+    if (sent === -EAGAIN) return WOULD_BLOCK;
+    if (sent < 0) throw this.failure(sent);
+    this.#sent = start + sent;
+    let total = 0;
+    for (let i = start; i < this.#sent; i++) total += lengths[i] as number;
+    connection.bytesSent += total;
+    connection.messagesSent += sent;
+    charge(total, 0);
+    return this.#sent === slots.length ? this.#sent : UNFINISHED;
+  }
+
+  beginWaiting(): void {
+    this.slots.isInUse = true;
+  }
+
+  endWaiting(): void {
+    this.slots.isInUse = false;
+  }
+
+  failure(errno: number): Error {
+    const { slots } = this;
+    const next =
+      this.#sent < slots.length ? slots.slot(this.#sent).subarray(0, slots.lengths[this.#sent]) : [];
+    return this.aborted(sendingFailure(this.connection, errno, next));
+  }
+
+  aborted(error: Error): Error {
     return Object.assign(error, { messagesSent: this.#sent });
   }
 }

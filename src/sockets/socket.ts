@@ -28,11 +28,13 @@ import { AbortError, invalidState, invalidType, outOfRange, systemError } from '
 import { inspectProperties } from '../inspection';
 import { MAX_BATCH } from '../messages/batch';
 import type { Counters } from '../messages/connection';
+import { type MessageBatch, type Slots, slotsOf } from '../messages/message-batch';
 import {
   type Message,
   Receive,
-  ReceiveBatch,
   type ReceivedWithFds,
+  ReceiveIntoBatch,
+  ReceiveMany,
   ReceiveMessage,
   ReceiveWithFds,
   receive,
@@ -41,7 +43,7 @@ import {
   tryReceiveData,
   tryReceiveMessage,
 } from '../messages/receive-attempts';
-import { Send, SendMany, SendWithFds, send, trySend } from '../messages/send-attempts';
+import { Send, SendBatch, SendMany, SendWithFds, send, trySend } from '../messages/send-attempts';
 import {
   AF_UNIX,
   EALREADY,
@@ -379,7 +381,44 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
     const signal = checkSignal(checked);
     const session = this.#session;
     if (session === undefined) return this.#closed('recvmsg');
-    return session.receives.run(new ReceiveBatch(session.receiver, Math.min(max, MAX_BATCH)), signal);
+    return session.receives.run(new ReceiveMany(session.receiver, Math.min(max, MAX_BATCH)), signal);
+  }
+
+  /**
+   * Receives between 1 and `batch.capacity` queued messages into the batch, and waits if there are none (recvmmsg(2)).
+   * Returns the number of messages. At most 64 are received at a time. The previous messages of the batch are removed.
+   * Descriptors are closed.
+   *
+   * A message that is longer than a slot ends the batch before it. If it is the first, the call rejects with `EMSGSIZE`
+   * and `messageSize`. The next receive gets the whole message.
+   *
+   * @throws (rejects) as {@link receive}; `ERR_INVALID_STATE` (thrown) if a waiting operation uses the batch
+   */
+  receiveBatch(batch: MessageBatch, options?: SignalOption): Promise<number> {
+    const slots = freeSlotsOf(batch);
+    const signal = checkSignal(options);
+    const session = this.#session;
+    if (session === undefined) return this.#closed('recvmsg');
+    return session.receives.run(new ReceiveIntoBatch(session.receiver, slots), signal);
+  }
+
+  /**
+   * Sends all messages of the batch in order, with as few system calls as the room in the kernel permits (sendmmsg(2)).
+   * Returns their number. The batch keeps its messages. If the call fails or is aborted, `messagesSent` of the error is
+   * the number of messages sent.
+   *
+   * @throws (rejects) as {@link sendMany}; (thrown) `ERR_INVALID_STATE` if a waiting operation uses the batch,
+   *   `ERR_OUT_OF_RANGE` if one of `batch.lengths` is greater than a slot
+   */
+  sendBatch(batch: MessageBatch, options?: SignalOption): Promise<number> {
+    const slots = freeSlotsOf(batch);
+    checkLengths(slots);
+    const signal = checkSignal(options);
+    const session = this.#session;
+    if (session === undefined) {
+      return rejection(Object.assign(this.notOpen('sendmsg'), { messagesSent: 0 }));
+    }
+    return session.sends.run(new SendBatch(session, slots), signal);
   }
 
   /**
@@ -566,4 +605,18 @@ function checkDescriptors(fds: readonly FdSource[]): readonly number[] {
   if (!Array.isArray(fds)) throw invalidType('fds', 'an instance of Array', fds);
   if (fds.length > SCM_MAX_FD) throw outOfRange('fds.length', `<= ${SCM_MAX_FD}`, fds.length);
   return checkEach(fds, 'fds', descriptorOf);
+}
+
+function freeSlotsOf(batch: MessageBatch): Slots {
+  const slots = slotsOf(batch);
+  slots.requireFree();
+  return slots;
+}
+
+/** Programs can change the lengths. */
+function checkLengths({ length, lengths, bytes }: Slots): void {
+  for (let index = 0; index < length; index++) {
+    const each = (lengths[index] as number) >>> 0;
+    if (each > bytes) throw outOfRange(`batch.lengths[${index}]`, `<= ${bytes}`, each);
+  }
 }

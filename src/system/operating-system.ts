@@ -39,14 +39,36 @@ export interface OperatingSystem {
   /** sendmsg(2), with or without a control block. */
   sendmsg(fd: number, parts: Parts, control: Uint8Array | null, flags: number): number;
   /**
-   * recvmmsg(2) of at most `max` messages, into an area of the back end that has room for any messages; see
+   * recvmmsg(2) of at most `max` messages. The n-th is received into the n-th slot of `slots`, of `slotBytes` each, and
+   * then into an area of the back end that has room for any messages; without slots, only into the area. See
    * {@link takeBatch}. Four numbers of each message are written to `results`: its length, its flags, the bytes of its
    * control messages, and the number of its descriptors, which this thread owns. `controlRoom` is in bytes for each
    * message. The result is `-ENOMEM` if there is no memory for the area.
    */
-  recvmmsg(fd: number, max: number, results: Int32Array, flags: number, controlRoom: number): number;
+  recvmmsg(
+    fd: number,
+    max: number,
+    results: Int32Array,
+    flags: number,
+    controlRoom: number,
+    slots: Uint8Array | null,
+    slotBytes: number,
+  ): number;
   /** sendmmsg(2) of messages, beginning with the one at the index `start`. Returns the number of messages sent. */
   sendmmsg(fd: number, messages: readonly Parts[], start: number, flags: number): number;
+  /**
+   * sendmmsg(2) of `count` messages, which are the first bytes of slots, beginning with the slot at the index `start`.
+   * Returns the number of messages sent.
+   */
+  sendSlots(
+    fd: number,
+    slots: Uint8Array,
+    slotBytes: number,
+    lengths: Int32Array,
+    start: number,
+    count: number,
+    flags: number,
+  ): number;
   /** getsockopt(2) into `value`. Returns the length of the value in bytes. This thread owns a pidfd in it. */
   getsockopt(fd: number, level: number, name: number, value: Uint8Array | Int32Array): number;
   /** setsockopt(2) */
@@ -76,7 +98,10 @@ export interface OperatingSystem {
   /** Copies the first bytes of the overflow of the last `recvmsg` to the target, and frees the overflow area. */
   takeOverflow(target: Uint8Array): number;
 
-  /** Copies `count` messages of the last `recvmmsg` to the target without gaps, beginning with the index `first`. */
+  /**
+   * Copies `count` messages of the last `recvmmsg` from its area to the target without gaps, beginning with the index
+   * `first`. Their lengths in `results` are those of the parts that are in the area.
+   */
   takeBatch(target: Uint8Array, results: Int32Array, first: number, count: number): number;
   /** Returns the memory of the messages of `recvmmsg` to the system. */
   releaseBatch(): number;

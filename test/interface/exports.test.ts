@@ -9,6 +9,7 @@ const required = createRequire(import.meta.url)('seqpacket');
 test('the face has these names and no others', () => {
   assert.deepEqual(Object.keys(imported).sort(), [
     'FileDescriptor',
+    'MessageBatch',
     'MessageFlag',
     'SeqpacketAcceptor',
     'SeqpacketSocket',
