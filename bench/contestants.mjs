@@ -29,6 +29,11 @@ export const contestants = {
     command: (role) => inNode('seqpacket')(`${role}-batches`),
     warmsUp: true,
   },
+  'seqpacket-batch': {
+    title: '**seqpacket**, sendBatch/receiveBatch',
+    command: (role) => inNode('seqpacket')(`${role}-batch`),
+    warmsUp: true,
+  },
   'seqpacket-iterator': {
     title: '**seqpacket**, sendMany/async iterator',
     command: (role) => inNode('seqpacket')(role === 'flood' ? 'flood-batches' : `${role}-iterator`),
@@ -44,6 +49,13 @@ export const contestants = {
     title: '**seqpacket**, busyPoll 50 µs',
     command: inNode('seqpacket'),
     variants: ['busy-poll'],
+    warmsUp: true,
+  },
+  floor: { title: 'Node.js, system calls in callbacks', command: inNode('floor'), warmsUp: true },
+  'floor-promises': {
+    title: 'Node.js, system calls in promises',
+    command: inNode('floor'),
+    variants: ['promises'],
     warmsUp: true,
   },
   net: { title: 'node:net, length-prefixed', command: inNode('net'), warmsUp: true },

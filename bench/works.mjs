@@ -35,7 +35,9 @@ function roundTrip(size) {
     name: `round-trip-${size}`,
     title: `round trip, ${sizeTitle(size)}`,
     size,
-    entries: ['c-epoll', 'c-blocking', ...everybody].map((each) => messages(each, 'echo', 'ping', { size })),
+    entries: ['c-epoll', 'c-blocking', 'floor', 'floor-promises', ...everybody].map((each) =>
+      messages(each, 'echo', 'ping', { size }),
+    ),
   };
 }
 
@@ -44,7 +46,10 @@ function oneWay(size) {
     'c-blocking',
     'c-epoll',
     'c-batches',
+    'floor',
+    'floor-promises',
     'seqpacket',
+    'seqpacket-batch',
     'seqpacket-batches',
     'seqpacket-iterator',
   ];

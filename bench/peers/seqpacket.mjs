@@ -1,6 +1,6 @@
 // This package.
 import { openSync } from 'node:fs';
-import { connect, listen } from 'seqpacket';
+import { connect, listen, MessageBatch } from 'seqpacket';
 import { Meter, Pace, play, reportReady, work } from './role.mjs';
 
 const BATCH = 64;
@@ -79,6 +79,19 @@ await play({
     socket.close();
   },
 
+  async 'sink-batch'() {
+    const socket = await acceptOne();
+    const batch = new MessageBatch({ messages: BATCH, bytes: work.size });
+    const { data } = batch;
+    const meter = new Meter();
+    for (let more = true; more; ) {
+      const count = await socket.receiveBatch(batch);
+      for (let i = 0; i < count && more; i++) more = meter.saw(data[i * work.size]);
+    }
+    meter.report();
+    socket.close();
+  },
+
   async 'sink-iterator'() {
     const socket = await acceptOne();
     const meter = new Meter();
@@ -92,6 +105,20 @@ await play({
     const pace = new Pace();
     for (let messages = nextBatch(pace); messages.length > 0; messages = nextBatch(pace)) {
       await socket.sendMany(messages);
+    }
+    pace.reportUsed();
+    socket.close();
+  },
+
+  async 'flood-batch'() {
+    const socket = await connected();
+    const batch = new MessageBatch({ messages: BATCH, bytes: work.size });
+    const pace = new Pace();
+    let message = pace.next();
+    while (message !== undefined) {
+      batch.clear();
+      while (message !== undefined && batch.push(message)) message = pace.next();
+      await socket.sendBatch(batch);
     }
     pace.reportUsed();
     socket.close();

@@ -25,9 +25,9 @@ export class Acceptance<Socket> implements Attempt<Socket> {
   reportsAbortedConnections = false;
 
   /** The peers to admit; all peers if undefined. */
-  allow: AllowedPeers | undefined;
+  allow: AllowedPeers | undefined = undefined;
   /** The limit of open connections; no limit if undefined. */
-  limit: ConnectionLimit | undefined;
+  limit: ConnectionLimit | undefined = undefined;
 
   accepted = 0;
   refused = 0;

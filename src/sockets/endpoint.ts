@@ -29,7 +29,7 @@ import { PolledDescriptor } from '../waiting/readiness';
 
 export abstract class Endpoint implements Disposable, AsyncDisposable {
   /** @internal */
-  protected descriptor: PolledDescriptor | undefined;
+  protected descriptor: PolledDescriptor | undefined = undefined;
   /** The owner of the descriptor. It is reused when the endpoint is opened again. */
   #owned: PolledDescriptor | undefined;
   #localPath: string | Buffer | undefined;

@@ -16,10 +16,10 @@ export class Session extends Connection {
   readonly receiver: Receiver = new Receiver(this);
   readonly receives: OperationQueue;
   /** Created on first use, as `sends` is, because a server may have many idle connections. */
-  connects: BackOff | undefined;
-  remotePath: string | Buffer | undefined;
+  connects: BackOff | undefined = undefined;
+  remotePath: string | Buffer | undefined = undefined;
   /** The slot within the limit of the acceptor. */
-  slot: ConnectionSlot | undefined;
+  slot: ConnectionSlot | undefined = undefined;
   /** Whether `shutdown` has ended sending. poll(2) does not report this. */
   isSendingShutDown = false;
   #sends: OperationQueue | undefined;

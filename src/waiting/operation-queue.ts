@@ -269,13 +269,12 @@ export class OperationQueue {
 
   #append<T>(attempt: Attempt<T>, signal: AbortSignal | undefined): Promise<T> {
     const operation = new Operation(this, attempt, signal);
-    const promise = operation.promise<T>();
     operation.previous = this.#last;
     if (this.#last === undefined) this.#first = operation;
     else this.#last.next = operation;
     this.#last = operation;
     if (attempt.doesNotWait) this.#hasNonWaiting = true;
-    return promise;
+    return operation.promise as Promise<T>;
   }
 
   /** Removes an unfinished operation. If a new one becomes the first, it is tried in the next turn. */
@@ -347,12 +346,22 @@ class FailedAttempt implements Attempt<never> {
   }
 }
 
+/** The functions of the promise that was created last, so that a promise needs no closure. */
+let resolveLast: (value: unknown) => void;
+let rejectLast: (error: unknown) => void;
+
+function executor(resolve: (value: unknown) => void, reject: (error: unknown) => void): void {
+  resolveLast = resolve;
+  rejectLast = reject;
+}
+
 /** A waiting operation. */
 class Operation implements Abortable {
-  next: Operation | undefined;
-  previous: Operation | undefined;
-  resolve!: (value: unknown) => void;
-  reject!: (error: unknown) => void;
+  readonly promise: Promise<unknown> = new Promise(executor);
+  readonly resolve = resolveLast;
+  readonly reject = rejectLast;
+  next: Operation | undefined = undefined;
+  previous: Operation | undefined = undefined;
 
   constructor(
     readonly queue: OperationQueue,
@@ -360,13 +369,6 @@ class Operation implements Abortable {
     readonly signal: AbortSignal | undefined,
   ) {
     if (signal !== undefined) addAbortable(signal, this);
-  }
-
-  promise<T>(): Promise<T> {
-    return new Promise((resolve, reject) => {
-      this.resolve = resolve as (value: unknown) => void;
-      this.reject = reject;
-    });
   }
 
   abort(error: AbortError): void {
