@@ -15,7 +15,7 @@ export function addListen(program: DocumentedCommand, report: ReportResult): voi
     .description(
       `Act as a service: wait for a client, print its messages as lines, and send it the lines of the input.
 
-Serves one client and exits; with --keep, any number of clients until it is interrupted. Input is sent to all connected clients, in JSON with {"connection": N, …} to one of them, and waits while there is no client.`,
+Serves one client and exits; with --keep, serves any number of clients until it is interrupted. Input is sent to all connected clients; in JSON, {"connection": N, …} selects one of them. Input waits while there is no client.`,
     )
     .argument('<address>', 'a path, or @name');
   addMessageOptions(command)
@@ -25,7 +25,7 @@ Serves one client and exits; with --keep, any number of clients until it is inte
     .addOption(
       new Option(
         '--exec-as <how>',
-        'what the command gets: "lines": messages as lines of its standard input, and its lines of output are sent; "fd": the socket as descriptor 3 (LISTEN_FDS=1); "stdio": the socket as standard input and output',
+        'how the command gets the connection: "lines": messages as lines of its standard input and output; "fd": the socket as descriptor 3 (LISTEN_FDS=1); "stdio": the socket as standard input and output',
       )
         .choices(EXEC_AS)
         .default('lines'),

@@ -12,7 +12,7 @@ export function addLs(program: DocumentedCommand, report: ReportResult): void {
     .description(
       `List the SEQPACKET sockets of this machine: state, queues, peers, addresses, and the processes that hold them.
 
-With an address, only sockets that have it or are connected to it. RECV-Q is the number of bytes to be received, SEND-Q of those sent that the peer has not received; of listening sockets, the connections to be accepted, and the backlog. "-> ADDRESS" is an unnamed socket, and the address of its peer. Queues and peers come from ss of iproute2.`,
+With an address, lists only sockets that have it or are connected to it. RECV-Q: the bytes to be received; SEND-Q: the bytes sent that the peer has not received. For listening sockets: the connections to be accepted, and the backlog. "-> ADDRESS" is an unnamed socket, and the address of its peer. Queues and peers come from ss of iproute2.`,
     )
     .argument('[address]', 'a path, or @name')
     .option('-l, --listening', 'listening sockets only')

@@ -19,7 +19,7 @@ export function addMessageOptions(command: DocumentedCommand): DocumentedCommand
   return command
     .option(
       '-d, --delimiter <text>',
-      'the end of each message in the input, and printed after each received message; escapes: \\n \\r \\t \\0 \\xNN; empty: the whole input is one message; default: a line feed',
+      'the end of each message in the input, also printed after each received message; escapes: \\n \\r \\t \\0 \\xNN; empty: the whole input is one message; default: a line feed',
     )
     .addOption(
       new Option(

@@ -32,7 +32,7 @@ An ADDRESS is the path of a socket, or @name for a name in Linux's abstract name
     seqpacket connect @service --message status --timeout 5
   Act as a service for several clients
     seqpacket listen --keep /tmp/mine.socket
-  Show the traffic of a service, whose clients connect to another address
+  Show the traffic of a service whose clients connect to another address
     seqpacket trace /tmp/between.socket /run/service.socket
   Find the processes that hold a socket
     seqpacket ls /run/service.socket`,

@@ -11,20 +11,20 @@ export function addReplay(program: DocumentedCommand, report: ReportResult): voi
     .description(
       `Replay a recording of "trace --write": send the messages of the client, and compare the answers.
 
-The order is preserved: a message that was sent after an answer is sent when that answer has been received. Recorded connections are replayed one after the other. A recording contains no descriptors; messages are sent without them. Exits with 1 if an answer differs.`,
+The order is preserved: a message that was sent after an answer is sent once that answer has been received. Recorded connections are replayed one after the other. A recording contains no descriptors; messages are sent without them. Exits with 1 if an answer differs.`,
     )
     .argument('<file>', 'a recording; - for standard input')
     .argument('<address>', 'a path, or @name')
     .option('--timing', 'send at the recorded intervals')
     .addOption(
-      new Option('--direction <part>', 'which side to replay; "server" listens at the address')
+      new Option('--direction <part>', 'the side to replay; "server" listens at the address')
         .choices(['client', 'server'])
         .default('client'),
     )
     .option('-n, --connection <number>', 'replay only this connection', positiveInteger)
     .option('--any-answer', 'do not compare the answers')
-    .option('-t, --timeout <seconds>', 'how long to wait for each answer', seconds, 5)
-    .option('-b, --bytes <count>', 'how many bytes of each message to show, or "all"', byteCount, 256)
+    .option('-t, --timeout <seconds>', 'the maximum wait for each answer', seconds, 5)
+    .option('-b, --bytes <count>', 'the number of bytes to show of each message, or "all"', byteCount, 256)
     .option('-q, --quiet', 'print differences only')
     .addExamples(
       `

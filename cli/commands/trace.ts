@@ -10,11 +10,11 @@ export function addTrace(program: DocumentedCommand, report: ReportResult): void
     .description(
       `Show the traffic of a service: accept its clients at another address, print every message, and forward it.
 
-Connects to the service for each client. Messages are forwarded whole, with their descriptors; so are empty messages, ends of file and resets. A slow receiver makes the sender wait. "->" is the direction to the service, "<-" to the client. The service sees the process id and user of trace instead of the client's. Runs until it is interrupted.`,
+Connects to the service for each client. Messages are forwarded whole, with their descriptors; so are empty messages, ends of file and resets. If a receiver is slow, the sender waits. "->" is the direction to the service, "<-" to the client. The service sees the process id and user of trace instead of the client's. Runs until it is interrupted.`,
     )
     .argument('<listen>', 'the address for the clients')
     .argument('<connect>', 'the address of the service')
-    .option('-b, --bytes <count>', 'how many bytes of each message to show, or "all"', byteCount, 256)
+    .option('-b, --bytes <count>', 'the number of bytes to show of each message, or "all"', byteCount, 256)
     .option('-j, --json', 'print lines of JSON')
     .option('-q, --quiet', 'print nothing')
     .option(
