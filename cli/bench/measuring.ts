@@ -16,7 +16,7 @@ const BATCH = 64;
 const MAX_ROUND_TRIPS = 5_000_000;
 const WARM_UP_ROUND_TRIPS = 200;
 const PROGRESS_MS = 200;
-/** Without an answer for so long, the peer is not an echo service. */
+/** A peer that sends no answer for this time is not an echo service. */
 const IDLE_SECONDS = 5;
 
 /** Cancels pending operations (ECANCELED) when it expires, and when it is ended. */

@@ -61,7 +61,7 @@ export function listenAt(address: string, options: ListenOptions): SeqpacketAcce
 /**
  * Accepts a connection. Returns undefined if the process is to stop.
  *
- * @param missing what did not happen if the timeout expires, for the error message
+ * @param missing the missing activity, for the error message of an expired timeout
  * @throws {Failure}
  */
 export async function acceptFrom(

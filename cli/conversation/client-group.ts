@@ -28,7 +28,7 @@ class ClientGroup {
   readonly #acceptor: SeqpacketAcceptor;
   readonly #session: Session;
   #isInputOver = false;
-  /** Wakes up what waits for a client. */
+  /** Resolves the promise that waits for a client. */
   #wake = () => {};
 
   constructor(acceptor: SeqpacketAcceptor, session: Session) {

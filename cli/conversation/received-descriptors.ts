@@ -105,7 +105,7 @@ export class ReceivedDescriptors {
 const FILES = ['file', 'memfd'];
 const PIPES = ['pipe', 'named pipe'];
 
-/** Whether it can be read to an end. */
+/** Whether the contents can be read to their end. */
 function isCopyable({ kind, access }: Description): boolean {
   if (access === 'write-only' || access === 'path only') return false;
   return FILES.includes(kind) || PIPES.includes(kind);

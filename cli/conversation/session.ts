@@ -1,4 +1,4 @@
-/** What the connections of one run of `connect` or `listen` share. */
+/** The state that all connections of one run of `connect` or `listen` share. */
 import type { SeqpacketSocket } from 'seqpacket';
 import { peerOf } from '../connections/peer.js';
 import type { Framing } from '../messages/framing.js';

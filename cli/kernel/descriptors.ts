@@ -7,7 +7,7 @@ import { SOCK_TYPES, type UnixSocket, unixSockets } from './proc-net-unix.js';
 export interface Description {
   /** `'file'`, `'directory'`, `'pipe'`, `'socket'`, `'character device'`, `'memfd'`, `'eventfd'`, … */
   kind: string;
-  /** The path; of a socket, the protocol and addresses; otherwise what identifies it, or `''`. */
+  /** The path; of a socket, the protocol and addresses; otherwise an identification, or `''`. */
   target: string;
   access: 'read-only' | 'write-only' | 'read-write' | 'path only' | 'unknown';
   /** Bytes; of files only. */

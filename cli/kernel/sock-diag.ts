@@ -1,5 +1,5 @@
 /**
- * What only sock_diag(7) reports: peers, queue lengths, the device and inode of socket files. Node.js has no netlink
+ * Data that only sock_diag(7) reports: peers, queue lengths, the device and inode of socket files. Node.js has no netlink
  * sockets, so ss(8) of iproute2 is run.
  */
 import { spawnSync } from 'node:child_process';

@@ -53,7 +53,7 @@ export function formatEvent(event: string, { time, connection }: EventOrigin, de
 }
 
 /**
- * @param fds what to show of each descriptor
+ * @param fds the description of each descriptor
  * @param details properties before those of the message
  */
 export function formatMessage(

@@ -1,4 +1,4 @@
-/** `--timeout`: limits the time in which nothing happens. */
+/** `--timeout`: limits the time without activity. */
 import { setMaxListeners } from 'node:events';
 import { EXIT } from './exit-codes.js';
 import { Failure } from './failure.js';
@@ -48,7 +48,7 @@ export class IdleTimeout {
     }
   }
 
-  /** @param reason what did not happen, for the error message */
+  /** @param reason the missing activity, for the error message */
   throwIfExpired(reason: string): void {
     if (!this.#hasExpired) return;
     throw new Failure(`timeout: ${reason} for ${this.#seconds} s (--timeout)`, EXIT.timeout);

@@ -1,4 +1,4 @@
-/** Combines what the kernel reports about SEQPACKET sockets into one list. */
+/** Combines the data of the kernel about SEQPACKET sockets into one list. */
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { SOCK_TYPES, type UnixSocket, unixSockets } from '../kernel/proc-net-unix.js';
@@ -97,7 +97,7 @@ function fileOf(path: string): string | undefined {
   return `${(device >>> 8) & 0xfff}:${(device & 0xff) | ((device >>> 12) & 0xfff00)}:${stats.ino}`;
 }
 
-/** Why no socket has the address. */
+/** An error message with the reason that no socket has the address. */
 export function explainNothing(address: string): string {
   const other = unixSockets().find((socket) => socket.address === address && socket.type !== SEQPACKET);
   if (other !== undefined) {

@@ -119,8 +119,8 @@ async function handleSendError(
 }
 
 /**
- * Receives what was sent before the shutdown, and returns the number of messages: only when the queue has room does a
- * waiting sender get EPIPE.
+ * Receives the messages that were sent before the shutdown, and returns their number. A waiting sender gets EPIPE only
+ * when the queue has room.
  */
 async function discard(from: SeqpacketSocket): Promise<number> {
   for (let count = 0; ; count++) {

@@ -130,7 +130,7 @@ class Player {
     }
   }
 
-  /** Receives what was recorded next. Returns whether the connection continues. */
+  /** Compares the next message or end of file with the recording. Returns whether the connection continues. */
   async #expect(inbox: Inbox, number: number, { data }: RecordedEvent): Promise<boolean> {
     const message = await this.#receive(
       inbox,

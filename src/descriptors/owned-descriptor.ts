@@ -31,7 +31,7 @@ export class OwnedDescriptor {
     if (fd !== -1) this.closeNumber(fd);
   }
 
-  /** Has the number closed when the thread ends, if that was not done before. */
+  /** Registers the number, so that it is closed when the thread ends. */
   protected register(fd: number): void {
     os.own(fd);
   }

@@ -27,7 +27,7 @@ const LARGEST_SHARED = 16_384;
 /** How many bytes of the receive area for batches may stay resident. Twice as many may be resident for a moment. */
 const LARGEST_RESIDENT = 1 << 20;
 
-/** The number of bytes of each message's place in that area that may be resident. */
+/** The number of bytes that may be resident in the slot of each message. */
 const resident = new Int32Array(MAX_BATCH);
 
 /**
@@ -131,7 +131,7 @@ function ancillaryDataOf(index: number): AncillaryData {
   return decodeAncillaryData();
 }
 
-/** Throws rather than deliver memory that was not filled: so it is in a thread that is being terminated. */
+/** Throws if the memory was not filled, as in a thread that is being terminated. */
 function checkCopied(result: number): void {
   if (result < 0) throw systemError('recvmmsg', result);
 }

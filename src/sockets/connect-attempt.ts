@@ -20,7 +20,7 @@ export class Connect implements Attempt<void> {
     this.#onConnected = onConnected;
   }
 
-  // biome-ignore lint/suspicious/noConfusingVoidType: void is what the promise is for
+  // biome-ignore lint/suspicious/noConfusingVoidType: the promise resolves to void
   try(): void | typeof WOULD_BLOCK {
     const address = this.#resolveAddress?.() ?? this.#address;
     // Another owner of the open file description may have made it blocking. A full backlog would block the event loop.

@@ -120,7 +120,7 @@ export abstract class Endpoint implements Disposable, AsyncDisposable {
    * nothing. It can be opened again.
    *
    * @throws `EBADF` if the number was closed elsewhere, for example by `fs.closeSync(socket.fd)`. Pending operations
-   *   reject, and this object is closed, in this case, too
+   *   reject, and this object is closed, even then
    */
   close(): void {
     const descriptor = this.descriptor;

@@ -43,7 +43,7 @@ class Enqueue implements Attempt<void> {
     return this.receive.needsFirstTry;
   }
 
-  // biome-ignore lint/suspicious/noConfusingVoidType: void is what the promise is for
+  // biome-ignore lint/suspicious/noConfusingVoidType: the promise resolves to void
   try(): void | typeof WOULD_BLOCK {
     const data = this.receive.try();
     if (data === WOULD_BLOCK) return WOULD_BLOCK;

@@ -29,7 +29,7 @@ abstract class Wait implements Attempt<void> {
     return this.isReadyLocally();
   }
 
-  // biome-ignore lint/suspicious/noConfusingVoidType: void is what the promise is for
+  // biome-ignore lint/suspicious/noConfusingVoidType: the promise resolves to void
   try(): void | typeof WOULD_BLOCK {
     if (this.isReadyLocally()) return;
     const events = os.poll(this.target.fd, this.events);
