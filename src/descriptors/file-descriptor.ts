@@ -19,7 +19,7 @@ import { mayBeTracked, TrackedDescriptor } from './thread-tracking';
  */
 export type FdSource = number | { readonly fd: number } | Socket | Server;
 
-/** Wraps a number that this thread already owns in a `FileDescriptor`. */
+/** Wraps a number that this thread owns (see operating-system.ts) in a `FileDescriptor`. */
 export let fileDescriptorOf: (fd: number) => FileDescriptor;
 
 /** Transfers the number to another owner in this thread; -1 if closed or detached. */
@@ -78,7 +78,9 @@ export class FileDescriptor implements Disposable {
     checkInteger(fd, 'fd');
     const result = os.fcntl(fd, F_GETFD, 0);
     if (result < 0) throw systemError('fcntl', result);
-    return new FileDescriptor(mayBeTracked(fd) ? new TrackedDescriptor(fd) : new OwnedDescriptor(fd));
+    if (mayBeTracked(fd)) return new FileDescriptor(new TrackedDescriptor(fd));
+    os.own(fd);
+    return fileDescriptorOf(fd);
   }
 
   /**

@@ -4,20 +4,21 @@
  */
 import { systemError } from '../errors';
 import { os } from '../system/os';
+import { setImmediate } from '../system/timers';
 
 export class OwnedDescriptor {
   #fd: number;
+  /** Whether garbage collection of the owner closes the descriptor. */
+  #isRegistered = false;
 
-  /** @param fd an open descriptor without another owner */
+  /** @param fd an open descriptor that this thread owns, without another owner */
   constructor(fd: number) {
     this.#fd = fd;
-    this.register(fd);
   }
 
   /** Takes ownership of another descriptor, after the previous one was closed or transferred. */
   own(fd: number): void {
     this.#fd = fd;
-    this.register(fd);
   }
 
   /** The number; -1 once closed or transferred. */
@@ -29,11 +30,6 @@ export class OwnedDescriptor {
   close(): void {
     const fd = this.transfer();
     if (fd !== -1) this.closeNumber(fd);
-  }
-
-  /** Registers the number, so that it is closed when the thread ends. */
-  protected register(fd: number): void {
-    os.own(fd);
   }
 
   /** Closes a number that is no longer owned here. */
@@ -49,9 +45,19 @@ export class OwnedDescriptor {
   transfer(): number {
     const fd = this.#fd;
     this.#fd = -1;
-    // Entries without a descriptor would make garbage collections longer.
-    if (fd !== -1) owners.unregister(this);
+    if (this.#isRegistered) {
+      // Entries without a descriptor would make garbage collections longer.
+      owners.unregister(this);
+      this.#isRegistered = false;
+    }
     return fd;
+  }
+
+  /** Makes garbage collection of the owner close the descriptor, if it is still open. */
+  register(owner: object): void {
+    if (this.#fd === -1 || this.#isRegistered) return;
+    owners.register(owner, this, this);
+    this.#isRegistered = true;
   }
 }
 
@@ -75,10 +81,28 @@ const owners = new FinalizationRegistry<OwnedDescriptor>((descriptor) => {
   );
 });
 
+/** The owners since the last turn of the event loop. */
+let recent: object[] = [];
+let recentDescriptors: OwnedDescriptor[] = [];
+const MOST_RECENT = 256;
+
 /**
  * Closes the descriptor, with a process warning, if its owner is garbage-collected before the descriptor was closed or
- * transferred.
+ * transferred. The owner is registered in the next turn of the event loop, because many descriptors are closed before,
+ * and registering costs more than closing.
  */
 export function closeWhenCollected(owner: object, descriptor: OwnedDescriptor): void {
-  owners.register(owner, descriptor, descriptor);
+  if (recent.length === 0) setImmediate(registerRecent);
+  recent.push(owner);
+  recentDescriptors.push(descriptor);
+  // A program that does not return to the event loop does not retain what it has closed.
+  if (recent.length === MOST_RECENT) registerRecent();
+}
+
+function registerRecent(): void {
+  const descriptors = recentDescriptors;
+  const ofOwners = recent;
+  recent = [];
+  recentDescriptors = [];
+  for (let i = 0; i < descriptors.length; i++) descriptors[i]?.register(ofOwners[i] as object);
 }

@@ -22,10 +22,6 @@ export function mayBeTracked(fd: number): boolean {
 
 /** A descriptor that Node.js closes: through `node:fs` when its owner closes it, or else when the worker ends. */
 export class TrackedDescriptor extends OwnedDescriptor {
-  protected override register(): void {
-    // The list of Node.js is enough.
-  }
-
   protected override closeNumber(fd: number): void {
     closeTracked(fd);
   }

@@ -120,18 +120,25 @@ export function decodeAncillaryData(): AncillaryData {
   };
 }
 
-/** Encodes a control block with one SCM_RIGHTS message; null without descriptors. */
+/** The control block for sending, with one SCM_RIGHTS message. */
+const outgoing = new Int32Array(BLOCK_HEADER_WORDS + MESSAGE_HEADER_WORDS + SCM_MAX_FD + 1);
+const outgoingBytes = new Uint8Array(outgoing.buffer);
+outgoing[BLOCK_HEADER_WORDS + 2] = SOL_SOCKET;
+outgoing[BLOCK_HEADER_WORDS + 3] = SCM_RIGHTS;
+
+/**
+ * Encodes a control block with one SCM_RIGHTS message; null without descriptors. It is valid until the next call.
+ */
 export function encodeDescriptors(fds: readonly number[]): Uint8Array | null {
   if (fds.length === 0) return null;
   if (fds.length > SCM_MAX_FD) throw new RangeError(`${fds.length} descriptors`);
   const bytes = MESSAGE_HEADER_BYTES + 4 * fds.length;
-  const words = new Int32Array(BLOCK_HEADER_WORDS + (((bytes + 7) >> 3) << 1));
-  words[0] = 4 * (words.length - BLOCK_HEADER_WORDS);
-  words[BLOCK_HEADER_WORDS] = bytes;
-  words[BLOCK_HEADER_WORDS + 2] = SOL_SOCKET;
-  words[BLOCK_HEADER_WORDS + 3] = SCM_RIGHTS;
-  words.set(fds, BLOCK_HEADER_WORDS + MESSAGE_HEADER_WORDS);
-  return new Uint8Array(words.buffer);
+  outgoing[0] = ((bytes + 7) >> 3) << 3;
+  outgoing[BLOCK_HEADER_WORDS] = bytes;
+  for (let i = 0; i < fds.length; i++) {
+    outgoing[BLOCK_HEADER_WORDS + MESSAGE_HEADER_WORDS + i] = fds[i] as number;
+  }
+  return outgoingBytes;
 }
 
 /**

@@ -8,13 +8,7 @@ import { MSG_DONTWAIT } from '../system/linux';
 import { os } from '../system/os';
 import type { Credentials } from '../system/peer-credentials';
 import { type Attempt, type OperationQueue, WOULD_BLOCK } from '../waiting/operation-queue';
-import {
-  type AncillaryData,
-  NO_ANCILLARY_DATA,
-  ROOM_FOR_ALL,
-  ROOM_FOR_CREDENTIALS,
-  ROOM_FOR_MARK,
-} from './ancillary-data';
+import { type AncillaryData, ROOM_FOR_ALL, ROOM_FOR_CREDENTIALS, ROOM_FOR_MARK } from './ancillary-data';
 import type { Slots } from './message-batch';
 import type { Receiver } from './receiver';
 
@@ -120,7 +114,9 @@ export class ReceiveWithFds extends ReceiveIntoParts<ReceivedWithFds> {
   try(): ReceivedWithFds | typeof WOULD_BLOCK {
     const bytesRead = this.receiver.receive(this.currentParts(), this.flags);
     if (bytesRead === WOULD_BLOCK) return WOULD_BLOCK;
-    return { bytesRead, ...deliverFds(this.receiver.takeAncillaryData(), this.maxFds) };
+    const ancillary = this.receiver.takeAncillaryData();
+    const fds = deliverFds(ancillary, this.maxFds);
+    return { bytesRead, fds, controlTruncated: isTruncated(ancillary, this.maxFds) };
   }
 }
 
@@ -159,8 +155,11 @@ export function tryReceiveMessage(receiver: Receiver, maxFds: number): Message |
   const data = receiver.receiveWhole(maxFds === 0 ? ROOM_FOR_CREDENTIALS : ROOM_FOR_ALL);
   if (data === WOULD_BLOCK) return WOULD_BLOCK;
   const ancillary = receiver.takeAncillaryData();
-  if (ancillary === NO_ANCILLARY_DATA) return { data, fds: [], controlTruncated: false };
-  const message: Message = { data, ...deliverFds(ancillary, maxFds) };
+  const message: Message = {
+    data,
+    fds: deliverFds(ancillary, maxFds),
+    controlTruncated: isTruncated(ancillary, maxFds),
+  };
   if (ancillary.credentials !== undefined) message.credentials = ancillary.credentials;
   return message;
 }
@@ -225,10 +224,15 @@ export class ReceiveIntoBatch extends ReceiveAttempt<number> {
 }
 
 /** Delivers at most `maxFds` descriptors, and closes the rest. */
-function deliverFds({ fds, truncated }: AncillaryData, maxFds: number) {
-  for (let index = maxFds; index < fds.length; index++) os.close(fds[index] as number);
-  return {
-    fds: fds.slice(0, maxFds).map(fileDescriptorOf),
-    controlTruncated: truncated || fds.length > maxFds,
-  };
+function deliverFds({ fds }: AncillaryData, maxFds: number): FileDescriptor[] {
+  const delivered: FileDescriptor[] = [];
+  for (let index = 0; index < fds.length; index++) {
+    if (index < maxFds) delivered.push(fileDescriptorOf(fds[index] as number));
+    else os.close(fds[index] as number);
+  }
+  return delivered;
+}
+
+function isTruncated({ fds, truncated }: AncillaryData, maxFds: number): boolean {
+  return truncated || fds.length > maxFds;
 }

@@ -100,20 +100,18 @@ export class Send implements Attempt<number> {
 
 /** Sends one message with descriptors. The caller keeps ownership of them. */
 export class SendWithFds extends Send {
-  #control: Uint8Array | null;
   #fds: readonly number[];
   #ownsFds = false;
 
   constructor(connection: Connection, parts: Parts, fds: readonly number[], flags: number) {
     super(connection, parts, flags);
     this.#fds = fds;
-    this.#control = encodeDescriptors(fds);
   }
 
   override try(): number | typeof WOULD_BLOCK {
     this.checkLength();
     const { connection, parts, flags } = this;
-    const sent = os.sendmsg(connection.fd, parts, this.#control, flags | SENDING_FLAGS);
+    const sent = os.sendmsg(connection.fd, parts, encodeDescriptors(this.#fds), flags | SENDING_FLAGS);
     return outcome(connection, parts, flags, sent);
   }
 
@@ -130,7 +128,6 @@ export class SendWithFds extends Send {
       throw error;
     }
     this.#fds = own;
-    this.#control = encodeDescriptors(own);
   }
 
   #duplicate(fd: number): number {
