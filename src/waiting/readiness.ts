@@ -22,7 +22,7 @@ let isListening = false;
 /**
  * An owned descriptor that can be polled for readiness. Its poll handle is created on first use, and keeps the event
  * loop alive only while a queue waits. Beginning and ending to watch costs system calls, so that a direction stays
- * watched as long as its queue often waits.
+ * watched until it is reported as ready while its queue does not wait.
  */
 export class PolledDescriptor extends OwnedDescriptor implements Waker {
   #isPolled = false;
@@ -55,10 +55,6 @@ export class PolledDescriptor extends OwnedDescriptor implements Waker {
 
   get #isIdle(): boolean {
     return this.#readers === undefined && this.#writers === undefined;
-  }
-
-  stopWatching(queue: OperationQueue): void {
-    if (this.#isPolled) this.#watch(this.#watched & ~queue.direction);
   }
 
   /** Whether a waiting queue keeps the event loop alive. */

@@ -150,6 +150,7 @@ const OUTPUTS: Record<string, Record<string, string | RegExp>> = {
   'docs/guide/back-pressure.md': {
     'too-fast.mjs': 'true\n1\n0 one more\n',
     'batches.mjs': '100 100\n',
+    'slots.mjs': '64 438\n',
   },
   'docs/guide/errors.md': {
     'ends.mjs': 'the last words\nEOF recvmsg\nan answer\n',
