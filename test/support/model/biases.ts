@@ -1,0 +1,21 @@
+/** A factor for the weight of each command whose name matches. */
+export type Bias = readonly (readonly [names: RegExp, factor: number])[];
+
+/** The commands that come more often than usual, one bias a run; without them, queues would seldom fill up. */
+export const BIASES: readonly Bias[] = [
+  [],
+  [[/^(send|trySend)/, 8]],
+  [[/^(receive|tryReceive)/, 5]],
+  [[/^(connect|accept)$/, 12]],
+  [[/^(send|trySend|receive|tryReceive|abort|cancel)/, 6]],
+  [
+    [/^sendMany$/, 20],
+    [/^receiveMany$/, 15],
+    [/^pair$/, 3],
+  ],
+  [[/^(send|shutdown|pair)/, 5]],
+  [
+    [/^(send|receive|receiveWithFds)$/, 8],
+    [/^pair$/, 5],
+  ],
+];

@@ -1,0 +1,171 @@
+/**
+ * The kernel below the library, as far as the library's promises depend on it: unix(7), af_unix.c. The model
+ * makes no system call.
+ */
+import { type Message, total } from './message.js';
+
+/** The kernel's limits, measured by the test. */
+export interface Limits {
+  readonly sendBuffer: number;
+  readonly receiveBuffer: number;
+  readonly leastSendBuffer: number;
+  readonly leastReceiveBuffer: number;
+  /** Whether one empty message that was never read makes a close a reset; not where Linux knows out-of-band data. */
+  readonly resetsForEmpty: boolean;
+}
+
+/** What the kernel charges the sender for a message in the queue is its own secret; these are bounds. */
+const leastCharge = ({ data }: Message): number => data.length + 256;
+const mostCharge = ({ data }: Message): number => 2 * data.length + 2048;
+
+/** A socket in the kernel. It closes when the last descriptor for it is closed. */
+export class KernelSocket {
+  state: 'unconnected' | 'connected' | 'listening' | 'dead' = 'unconnected';
+  name = '';
+  peer: KernelSocket | undefined;
+  descriptors = 0;
+  readonly queue: Message[] = [];
+  /** Of a listener: the connections that wait to be accepted, and how many more than one may. */
+  readonly backlog: KernelSocket[] = [];
+  backlogSize = 0;
+  /** The next send or receive meets ECONNRESET, once. */
+  reset = false;
+  receivesNoMore = false;
+  sendsNoMore = false;
+  /** It was this end that shut down sending, not the other that shut down receiving. */
+  endedSending = false;
+  sendBuffer: number;
+  receiveBuffer: number;
+
+  constructor(limits: Limits) {
+    this.sendBuffer = limits.sendBuffer;
+    this.receiveBuffer = limits.receiveBuffer;
+  }
+
+  get isReadable(): boolean {
+    return this.queue.length > 0 || this.reset || this.receivesNoMore;
+  }
+
+  /** Whether the send queue has room for a message; undefined if only the kernel knows. */
+  get hasRoom(): boolean | undefined {
+    const inFlight = this.peer?.queue ?? [];
+    if (total(inFlight.map(mostCharge)) < this.sendBuffer) return true;
+    return total(inFlight.map(leastCharge)) >= this.sendBuffer ? false : undefined;
+  }
+
+  /** Whether there is surely room for all of these. */
+  hasRoomFor(messages: readonly Message[]): boolean {
+    return total([...(this.peer?.queue ?? []), ...messages].map(mostCharge)) < this.sendBuffer;
+  }
+
+  /** Whether poll(2) surely reports it as writable: three quarters of the send buffer are free, or it is all over. */
+  get isSurelyWritable(): boolean {
+    if (this.reset || (this.receivesNoMore && this.sendsNoMore)) return true;
+    return 4 * (1 + total((this.peer?.queue ?? []).map(mostCharge))) <= this.sendBuffer;
+  }
+
+  shutdown(receive: boolean, send: boolean): void {
+    this.receivesNoMore ||= receive;
+    this.sendsNoMore ||= send;
+    this.endedSending ||= send;
+    if (this.peer === undefined || this.peer.state === 'dead') return;
+    this.peer.receivesNoMore ||= send;
+    this.peer.sendsNoMore ||= receive;
+  }
+}
+
+/** A path in the file system that is no socket, and so in the way. */
+export const PLAIN_FILE = 'plain file';
+
+/** All sockets and their names. */
+export class Kernel {
+  /** A socket file outlives its socket; a name in the abstract namespace does not. */
+  readonly names = new Map<string, KernelSocket | typeof PLAIN_FILE>();
+
+  constructor(
+    readonly limits: Limits,
+    /** Whether the directory of this path exists. */
+    readonly hasDirectory: (path: string) => boolean,
+  ) {}
+
+  socket(): KernelSocket {
+    return new KernelSocket(this.limits);
+  }
+
+  pair(): [KernelSocket, KernelSocket] {
+    const ends: [KernelSocket, KernelSocket] = [this.socket(), this.socket()];
+    this.#join(...ends);
+    return ends;
+  }
+
+  bind(socket: KernelSocket, path: string): string | undefined {
+    if (isAbstract(path)) {
+      if (socket.name !== '') return 'EINVAL';
+      if (this.names.has(path)) return 'EADDRINUSE';
+    } else {
+      if (!this.hasDirectory(path)) return 'ENOENT';
+      if (this.names.has(path)) return 'EADDRINUSE';
+      if (socket.name !== '') return 'EINVAL';
+    }
+    socket.name = path;
+    this.names.set(path, socket);
+    return undefined;
+  }
+
+  listen(socket: KernelSocket, backlog: number): string | undefined {
+    if (socket.name === '' || socket.state === 'connected') return 'EINVAL';
+    socket.state = 'listening';
+    socket.backlogSize = backlog;
+    return undefined;
+  }
+
+  /** Why a connect fails now; undefined if it succeeds. */
+  connectError(socket: KernelSocket, path: string): string | undefined {
+    const target = this.names.get(path);
+    if (target === undefined) return isAbstract(path) ? 'ECONNREFUSED' : 'ENOENT';
+    if (target === PLAIN_FILE || target.state !== 'listening' || target.receivesNoMore) return 'ECONNREFUSED';
+    if (socket.state === 'connected') return 'EISCONN';
+    return target.backlog.length > target.backlogSize ? 'EAGAIN' : undefined;
+  }
+
+  connect(socket: KernelSocket, path: string): string | undefined {
+    const error = this.connectError(socket, path);
+    if (error !== undefined) return error;
+    const listener = this.names.get(path) as KernelSocket;
+    const accepted = this.socket();
+    accepted.name = listener.name;
+    this.#join(socket, accepted);
+    listener.backlog.push(accepted);
+    return undefined;
+  }
+
+  #join(a: KernelSocket, b: KernelSocket): void {
+    a.state = b.state = 'connected';
+    a.peer = b;
+    b.peer = a;
+  }
+
+  /** One descriptor less. */
+  close(socket: KernelSocket): void {
+    socket.descriptors--;
+    if (socket.descriptors === 0) this.#end(socket, false);
+  }
+
+  #end(socket: KernelSocket, unaccepted: boolean): void {
+    const { peer } = socket;
+    if (peer !== undefined && peer.state !== 'dead') {
+      peer.receivesNoMore = peer.sendsNoMore = true;
+      const [first, second] = socket.queue;
+      const isUnread = first !== undefined && (first.data.length > 0 || this.limits.resetsForEmpty);
+      if (unaccepted || isUnread || second !== undefined) peer.reset = true;
+    }
+    socket.state = 'dead';
+    socket.queue.length = 0;
+    for (const each of socket.backlog) this.#end(each, true);
+    if (isAbstract(socket.name) && this.names.get(socket.name) === socket) this.names.delete(socket.name);
+  }
+}
+
+export function isAbstract(path: string): boolean {
+  return path.startsWith('\0');
+}

@@ -1,0 +1,120 @@
+import type { Kernel, KernelSocket } from './kernel.js';
+import { type Message, total } from './message.js';
+import { OperationQueue } from './operation-queue.js';
+
+export interface Session {
+  readonly kernel: KernelSocket;
+  /** Messages that have left the kernel's queue, but that nobody has received yet. */
+  readonly held: Message[];
+  /** The kernel's ECONNRESET was met; it is reported behind the messages. */
+  wasReset: boolean;
+  /** Who met it was a receive, but a send waited as well: the event loop decides which of them is first. */
+  wasContested: boolean;
+  /** This socket has shut down sending. */
+  endedSending: boolean;
+  emptyMessages: 'eof' | 'deliver';
+  /** How long the next message may be: where that is much, receiveMany takes one by one. */
+  expected: number;
+  /** How many messages receiveMany takes one by one, since descriptors came. */
+  oneByOne: number;
+  readonly counters: {
+    messagesSent: number;
+    bytesSent: number;
+    messagesReceived: number;
+    bytesReceived: number;
+  };
+}
+
+/** A SeqpacketSocket. Methods return the error that the real one throws, if any. */
+export class SocketModel {
+  session: Session | undefined;
+  readonly receives = new OperationQueue();
+  readonly sends = new OperationQueue();
+  readonly connects = new OperationQueue();
+
+  constructor(readonly kernel: Kernel) {}
+
+  get queues(): readonly OperationQueue[] {
+    return [this.connects, this.receives, this.sends];
+  }
+
+  /** Whether a receiveMany waits that reports empty messages as end of file: messages fetched behind one stay here. */
+  get fetchesBehindEnd(): boolean {
+    const fetches = this.receives.waiting.some((each) => each.fetchesSeveral);
+    return fetches && this.session?.emptyMessages === 'eof';
+  }
+
+  get localPath(): string {
+    return this.session?.kernel.name ?? '';
+  }
+
+  get remotePath(): string {
+    return this.session?.kernel.peer?.name ?? '';
+  }
+
+  get bytesReadable(): number {
+    const { kernel, held } = this.session!;
+    return total([...held, ...kernel.queue].map(({ data }) => data.length));
+  }
+
+  begin(kernel: KernelSocket): void {
+    kernel.descriptors++;
+    this.session = {
+      kernel,
+      held: [],
+      wasReset: false,
+      wasContested: false,
+      endedSending: false,
+      emptyMessages: 'eof',
+      expected: 0,
+      oneByOne: 0,
+      counters: { messagesSent: 0, bytesSent: 0, messagesReceived: 0, bytesReceived: 0 },
+    };
+  }
+
+  open(): string | undefined {
+    if (this.session !== undefined) return 'socket EALREADY';
+    this.begin(this.kernel.socket());
+    return undefined;
+  }
+
+  bind(path: string): string | undefined {
+    const error = this.session === undefined ? 'EBADF' : this.kernel.bind(this.session.kernel, path);
+    return error && `bind ${error}`;
+  }
+
+  shutdown(what: 'receive' | 'send' | 'both'): string | undefined {
+    if (this.session === undefined) return 'shutdown EBADF';
+    // Sends that were only put off go out before.
+    this.sends.serveSent();
+    this.session.kernel.shutdown(what !== 'send', what !== 'receive');
+    this.session.endedSending ||= what !== 'receive';
+    // What waits is tried at once, whatever poll(2) would say.
+    while (this.receives.serveFirst());
+    while (this.sends.serveFirst());
+    return undefined;
+  }
+
+  cancel(): void {
+    for (const queue of this.queues) queue.cancel();
+  }
+
+  close(): void {
+    const { session } = this;
+    if (session === undefined) return;
+    this.cancel();
+    this.session = undefined;
+    this.kernel.close(session.kernel);
+  }
+
+  /** Returns the socket whose descriptor is given up, or the error. */
+  release(): KernelSocket | string {
+    if (this.session === undefined) return 'release EBADF';
+    const { kernel, held } = this.session;
+    if (held.length > 0) return 'ERR_INVALID_STATE';
+    this.cancel();
+    this.session = undefined;
+    kernel.descriptors--;
+    return kernel;
+  }
+}

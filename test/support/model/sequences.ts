@@ -1,0 +1,104 @@
+/**
+ * The random sequences of commands. A new command goes into the file of its family in `commands/`, and its name at the
+ * end of the list below; the result that it must have goes into `expected/`.
+ */
+import fc from 'fast-check';
+import type { Bias } from './biases.js';
+import type { Kind } from './command.js';
+import {
+  accept,
+  acceptorOptions,
+  assignAcceptor,
+  bindAcceptor,
+  cancelAcceptor,
+  closeAcceptor,
+  listenAtPath,
+  listenOnAcceptor,
+  openAcceptor,
+  releaseAcceptor,
+} from './commands/accepting.js';
+import { assignSocket, closeSocket, releaseSocket, shutdown } from './commands/closing.js';
+import { bindSocket, connect, disconnect, openSocket, pair } from './commands/connecting.js';
+import {
+  adoptDescriptor,
+  adoptUnopened,
+  closeDescriptor,
+  detach,
+  dup,
+  dupAcceptor,
+  dupSocket,
+} from './commands/descriptors.js';
+import { placeFile, removeFile } from './commands/files.js';
+import {
+  getOption,
+  ioControlOfClosed,
+  refOrUnref,
+  setEmptyMessages,
+  setReceiveBufferSize,
+  setSendBufferSize,
+} from './commands/options.js';
+import { receive, receiveMany, receiveMessage, receiveWithFds, tryReceive } from './commands/receiving.js';
+import { send, sendMany, sendWithFds, trySend } from './commands/sending.js';
+import { abort, cancel, wait } from './commands/waiting.js';
+import { wrongArgument } from './commands/wrong-arguments.js';
+
+/** In the order on which the sequence that belongs to a seed depends. */
+const commands: readonly Kind[] = [
+  pair,
+  openSocket,
+  bindSocket,
+  connect,
+  disconnect,
+  send,
+  sendWithFds,
+  receive,
+  receiveWithFds,
+  receiveMessage,
+  receiveMany,
+  wait,
+  sendMany,
+  tryReceive,
+  trySend,
+  shutdown,
+  cancel,
+  abort,
+  closeSocket,
+  releaseSocket,
+  assignSocket,
+  setSendBufferSize,
+  setReceiveBufferSize,
+  setEmptyMessages,
+  getOption,
+  refOrUnref,
+  ioControlOfClosed,
+  wrongArgument,
+  openAcceptor,
+  bindAcceptor,
+  listenOnAcceptor,
+  accept,
+  cancelAcceptor,
+  closeAcceptor,
+  releaseAcceptor,
+  assignAcceptor,
+  acceptorOptions,
+  listenAtPath,
+  adoptDescriptor,
+  adoptUnopened,
+  dup,
+  dupSocket,
+  dupAcceptor,
+  closeDescriptor,
+  detach,
+  removeFile,
+  placeFile,
+];
+
+const LONGEST_RUN = 120;
+
+export function sequences(bias: Bias) {
+  const weighted = commands.map(({ name, weight, arbitrary }) => {
+    const [, factor] = bias.find(([names]) => names.test(name)) ?? [name, 1];
+    return { weight: factor * weight, arbitrary };
+  });
+  return fc.commands([fc.oneof(...weighted)], { maxCommands: LONGEST_RUN, size: 'max' });
+}
