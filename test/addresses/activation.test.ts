@@ -146,7 +146,7 @@ function activatedWith(environment: string): string {
 }
 
 /** Which thread gets what was passed, if workers with a copy of the environment or with the same one ask, too. */
-test('only the main thread gets them, even if a worker asks first', () => {
+test('only the main thread receives them, even if a worker calls first', () => {
   const [a, b] = pair();
   const script = `
     import { once } from 'node:events';

@@ -104,7 +104,7 @@ test('errors at long paths are those of bind and connect', async () => {
   assert.throws(() => socket.bind(path), { code: 'EADDRINUSE', syscall: 'bind', address: path });
 });
 
-test('bytes, not characters, are what counts', async () => {
+test('the limit is in bytes, not characters', async () => {
   const path = join(scratchDirectory(), 'ü'.repeat(60));
   assert.ok(path.length < 108 && Buffer.byteLength(path) > 108);
   await talkAt(path, path);
@@ -179,7 +179,7 @@ test('an abstract name may contain NUL bytes, and differs by them', async () => 
   }
 });
 
-test('a program that binds sizeof(struct sockaddr_un) is reached, and known by all of its name', {
+test('a program that binds sizeof(struct sockaddr_un) can be connected to, and has its full name', {
   skip: missing('python3'),
 }, async (t) => {
   const padded = (text: string) => `\0${text}-${process.pid}`.padEnd(108, '\0');
@@ -209,7 +209,7 @@ test('a program that binds sizeof(struct sockaddr_un) is reached, and known by a
   await python.finished();
 });
 
-test('a bound client is known to the server by its name', async () => {
+test('the server reads the name of a bound client', async () => {
   const path = scratchPath();
   const name = `\0seqpacket-client-${process.pid}`;
   using acceptor = listeningAt(path);
@@ -222,7 +222,7 @@ test('a bound client is known to the server by its name', async () => {
   server.close();
 });
 
-test('names are asked from the kernel where they were not given here', async () => {
+test('names that were not given here are read from the kernel', async () => {
   const path = scratchPath();
   using acceptor = listeningAt(path);
   const [client, server] = await connectedAt(acceptor, path);

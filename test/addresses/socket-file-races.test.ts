@@ -169,7 +169,7 @@ const REMOVAL = 'rename,renameat,unlink,unlinkat';
 const DELAYED = `${REMOVAL}:delay_enter=1500000:when=1`;
 const MEANWHILE_MS = 700;
 
-test('a server that comes while another one reclaims is refused, and removes nothing', STRACE, async (t) => {
+test('a server that starts while another one reclaims is refused, and removes nothing', STRACE, async (t) => {
   const path = `${scratchDirectory()}/socket`;
   listeningAt(path).close();
   const script = `

@@ -55,7 +55,7 @@ for (const [what, bits] of [
   ['a directory that everybody can write to', 0o777],
   ['a directory that everybody can write to, with the sticky bit', 0o1777],
 ] as const) {
-  test(`${what}: root listens ${TIMES} times beside a stranger who swaps files`, { skip }, async (t) => {
+  test(`${what}: root listens ${TIMES} times while another user swaps files`, { skip }, async (t) => {
     const top = scratchDirectory();
     const [directory, spare, victims] = [`${top}/open`, `${top}/spare`, `${top}/victims`];
     for (const [path, mode] of [

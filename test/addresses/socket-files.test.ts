@@ -37,7 +37,7 @@ test('listen opens, binds and listens', async () => {
   server.close();
 });
 
-test('the sockets it accepts deliver empty messages if it was told so', async () => {
+test("accepted sockets deliver empty messages if listen was called with emptyMessages: 'deliver'", async () => {
   const path = scratchPath();
   using acceptor = listen(path, { emptyMessages: 'deliver' });
   using client = new SeqpacketSocket();
@@ -143,7 +143,7 @@ function isKnownAs(path: string): boolean {
     .some((line) => line.endsWith(` ${path}`));
 }
 
-test('other programs see the name, as far as the umask leaves the mode as it is', () => {
+test('the name is visible to other programs, unless the umask reduces the mode', () => {
   const before = process.umask(0o022);
   try {
     for (const mode of [undefined, 0o600, 0o644]) {
@@ -278,7 +278,7 @@ test('a live server’s file is never taken, not even if its backlog is full', a
   for (const each of queued) each.close();
 });
 
-test('a live server is not troubled by others that want its place', async () => {
+test('attempts to reclaim its name have no effect on a live server', async () => {
   const path = scratchPath();
   using acceptor = listen(path);
   assert.throws(() => listen(path), { code: 'EADDRINUSE' });
@@ -539,7 +539,7 @@ test('close leaves a file that is no longer its own', () => {
   }
 });
 
-test('release leaves the file to whoever goes on', () => {
+test('release leaves the file in place', () => {
   const path = scratchPath();
   const acceptor = listen(path);
   acceptor.release().close();
@@ -549,7 +549,7 @@ test('release leaves the file to whoever goes on', () => {
   assert.equal(existsSync(path), true);
 });
 
-test('nobody can stop it with a lock on the directory', { skip: missing('flock') }, async (t) => {
+test('a lock on the directory does not block listen', { skip: missing('flock') }, async (t) => {
   const path = scratchPath();
   const holder = new Peer(t, 'flock', [dirname(path), 'sh', '-c', 'echo held >&2; exec cat']);
   await holder.reports('held');

@@ -38,7 +38,7 @@ while True:
   assert.equal(openDescriptors().size, before);
 });
 
-test('empty messages of a child are told from its end', withPython, async () => {
+test('empty messages of a child are distinguished from its end of file', withPython, async () => {
   const [socket, theirs] = pairForChild({ emptyMessages: 'deliver' });
   const script = "import socket; s = socket.socket(fileno=3); s.send(b'one'); s.send(b''); s.send(b'two')";
   const child = spawn('python3', ['-c', script], { stdio: ['ignore', 'inherit', 'inherit', theirs.fd] });

@@ -17,7 +17,7 @@ function fileWithText(): string {
   return path;
 }
 
-test('a passed file is read by whoever received it', async () => {
+test('a passed file is readable by the receiver', async () => {
   using ends = socketPair();
   using file = FileDescriptor.adopt(openSync(fileWithText(), 'r'));
   assert.equal(await ends.a.sendWithFds(Buffer.from('a file'), [file]), 6);
@@ -108,7 +108,7 @@ test('descriptors are taken from numbers, FileHandles, sockets and servers alike
   server.close();
 });
 
-test('a receive that asks for no descriptors closes those that came', async () => {
+test('a receive without descriptors closes those of the message', async () => {
   using ends = socketPair();
   const before = openDescriptors().size;
   await ends.a.sendWithFds(Buffer.from('x'), [0, 0, 0]);
@@ -116,7 +116,7 @@ test('a receive that asks for no descriptors closes those that came', async () =
   assert.equal(openDescriptors().size, before);
 });
 
-test('more descriptors than asked for are closed, and the caller is told', async () => {
+test('descriptors beyond the limit are closed, and the result reports it', async () => {
   using ends = socketPair();
   const before = openDescriptors().size;
   await ends.a.sendWithFds(Buffer.from('x'), [0, 0, 0, 0, 0]);

@@ -55,7 +55,7 @@ test('dup makes another descriptor of the same file, with an owner of its own', 
   assert.equal(isOpenDescriptor(first.fd), true);
 });
 
-test('FileDescriptor.dup leaves somebody else’s descriptor theirs', () => {
+test('FileDescriptor.dup leaves the descriptor of another owner open', () => {
   const [a, b] = SeqpacketSocket.pair();
   for (const source of [0, { fd: 0 }, a]) {
     const duplicate = FileDescriptor.dup(source);
@@ -77,7 +77,7 @@ test('using closes', () => {
   assert.equal(openDescriptors().size, before);
 });
 
-test('what is closed cannot be duplicated', () => {
+test('a closed descriptor cannot be duplicated', () => {
   const descriptor = FileDescriptor.dup(0);
   descriptor.close();
   assert.throws(() => descriptor.dup(), { code: 'EBADF' });
@@ -161,7 +161,7 @@ test('nonBlocking is read and set, for all duplicates', async (t) => {
   assert.deepEqual([descriptor.nonBlocking, duplicate.nonBlocking], [false, false]);
 });
 
-test('type, nonBlocking and isSocket say EBADF once it is closed, and check what they are given', () => {
+test('type, nonBlocking and isSocket throw EBADF once it is closed, and check their arguments', () => {
   const descriptor = FileDescriptor.dup(0);
   assert.throws(() => descriptor.isSocket('ipv4' as never), { code: 'ERR_INVALID_ARG_VALUE' });
   assert.throws(() => descriptor.isSocket('unix', 'toString' as never), { code: 'ERR_INVALID_ARG_VALUE' });

@@ -64,7 +64,7 @@ test('an empty message is delivered where another process has unset SO_TIMESTAMP
   await assert.rejects(ends.b.receive(Buffer.alloc(10)), { code: 'EOF' });
 });
 
-test('a number that was closed elsewhere: close() settles what waits, and reports EBADF once', async () => {
+test('a number that was closed elsewhere: close() settles waiting operations, and reports EBADF once', async () => {
   const [a, b] = SeqpacketSocket.pair();
   await fillSendQueue(a);
   const receiving = a.receive(Buffer.alloc(1));
@@ -80,7 +80,7 @@ test('a number that was closed elsewhere: close() settles what waits, and report
   b.close();
 });
 
-test('a number that was closed elsewhere: what is called next is EBADF', async () => {
+test('a number that was closed elsewhere: the next call is EBADF', async () => {
   const [a, b] = SeqpacketSocket.pair();
   closeSync(a.fd);
   await assert.rejects(a.send(Buffer.alloc(1)), { code: 'EBADF' });

@@ -192,7 +192,7 @@ for (const [code, call] of calls) {
   });
 }
 
-test('messages say which argument, what was expected and what was given', () => {
+test('error messages name the argument, the expected type and the given value', () => {
   const socket = new SeqpacketSocket();
   assert.throws(() => socket.send(5 as Any), {
     message:

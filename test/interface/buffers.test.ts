@@ -126,7 +126,7 @@ test('data in memory that shrinks while it waits to be sent is not sent', async 
   await rejected;
 });
 
-test('a buffer whose memory is gone is refused', () => {
+test('a detached buffer is refused', () => {
   using ends = socketPair();
   const gone: ArrayBufferView[] = [];
   for (const View of [Uint8Array, Int16Array, DataView]) {

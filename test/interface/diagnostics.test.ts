@@ -19,7 +19,7 @@ async function published(work: () => Promise<void>): Promise<[string, Record<str
   return seen;
 }
 
-test('channels tell of connecting, accepting, closing and errors', async () => {
+test('channels publish connects, accepts, closes and errors', async () => {
   const path = scratchPath();
   const acceptor = listen(path);
   let client: SeqpacketSocket | undefined;
@@ -75,7 +75,7 @@ test('an error of an operation that waited is published too; cancelling and abor
   assert.deepEqual(codes, ['EAGAIN', 'EPIPE']);
 });
 
-test('counters count what went through, whichever way', async () => {
+test('counters count messages and bytes of all methods', async () => {
   using ends = socketPair();
   const { a, b } = ends;
   const buffer = Buffer.alloc(100);
@@ -110,7 +110,7 @@ test('counters count what went through, whichever way', async () => {
   });
 });
 
-test('counters count what waits', async () => {
+test('counters count waiting operations', async () => {
   const [a, b] = pair();
   const received = [1, 2, 3].map(() => a.receive(Buffer.alloc(1)).catch(() => undefined));
   await fillSendQueue(a);
@@ -161,7 +161,7 @@ test('the context of AsyncLocalStorage is kept across every awaited operation', 
   for (const each of [...queued, last]) each.close();
 });
 
-test('a subscriber may close, release or cancel what it is informed of', async () => {
+test('a subscriber may close, release or cancel the published socket', async () => {
   const seen: string[] = [];
   for (const action of ['close', 'release', 'cancel'] as const) {
     const [a, b] = pair();

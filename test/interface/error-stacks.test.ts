@@ -67,7 +67,7 @@ test('the stack can be replaced, as that of any other error', async () => {
   assert.equal(error.stack, 'another');
 });
 
-test('where no stacks are recorded there is none', async () => {
+test('without recorded stacks an error has none', async () => {
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 0;
   try {

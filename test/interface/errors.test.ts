@@ -33,7 +33,7 @@ test('an abstract name is shown with @ in messages, and as it is in `address`', 
   assert.equal(error.message, 'connect ECONNREFUSED: connection refused @seqpacket-nobody');
 });
 
-test('bind tells why', () => {
+test('bind reports the reason', () => {
   const directory = scratchDirectory();
   writeFileSync(`${directory}/file`, '');
   mkdirSync(`${directory}/closed`);
@@ -120,7 +120,7 @@ test('connecting without permission is EACCES', {
   assert.equal(acceptor.isOpen, true);
 });
 
-test('adopting what is not open is EBADF', () => {
+test('adopting a number that is not open is EBADF', () => {
   assert.throws(() => FileDescriptor.adopt(99_999), { code: 'EBADF', syscall: 'fcntl' });
 });
 
@@ -167,13 +167,13 @@ test('EBADF says whether the socket is closed or was never open', async () => {
   await assert.rejects(socket[Symbol.asyncIterator]().next(), /the socket is closed$/);
 });
 
-test('a duplicate of what is closed says that it is closed', () => {
+test('duplicating a closed descriptor reports that it is closed', () => {
   const descriptor = FileDescriptor.dup(0);
   descriptor.close();
   assert.throws(() => descriptor.dup(), { message: 'dup EBADF: bad file descriptor, the source is closed' });
 });
 
-test('a message that is too long to be sent says how long it is, and what there is room for', async () => {
+test('the error for a message that is too long has its size and the limit', async () => {
   const [a, b] = SeqpacketSocket.pair();
   const limit = a.getOption('sendBufferSize');
   const long = Buffer.alloc(limit + 1);

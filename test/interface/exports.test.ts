@@ -31,7 +31,7 @@ test('message flags are the numbers of recvmsg(2)', () => {
   assert.ok(Object.isFrozen(imported.MessageFlag));
 });
 
-test('everything in Emilua’s table is there', () => {
+test('every operation in Emilua’s table exists', () => {
   const socket = imported.SeqpacketSocket.prototype;
   const names = ['open', 'bind', 'connect', 'disconnect', 'assign', 'release', 'close', 'cancel', 'shutdown'];
   names.push('receive', 'send', 'receiveWithFds', 'sendWithFds', 'setOption', 'getOption', 'ioControl');

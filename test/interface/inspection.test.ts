@@ -6,7 +6,7 @@ import { inspect } from 'node:util';
 import { connect, FileDescriptor, listen, pair, SeqpacketAcceptor, SeqpacketSocket } from 'seqpacket';
 import { scratchPath } from '../support/scratch.js';
 
-test('a connected socket shows its names, its peer and what went through it', async () => {
+test('a connected socket shows its names, its peer and its counters', async () => {
   const path = scratchPath();
   using acceptor = listen(path);
   using client = await connect(path);
@@ -27,7 +27,7 @@ test('a connected socket shows its names, its peer and what went through it', as
   );
 });
 
-test('what is not open shows just that', () => {
+test('a socket that is not open shows only its state', () => {
   const [a, b] = pair();
   a.close();
   b.close();
@@ -43,7 +43,7 @@ test('a socket without a peer shows none', () => {
   assert.match(inspect(socket), /isOpen: true/);
 });
 
-test('a descriptor shows what it is of', () => {
+test('a descriptor shows the type of its file', () => {
   using descriptor = FileDescriptor.adopt(openSync('/dev/null', 'r'));
   const { fd } = descriptor;
   assert.equal(
@@ -54,7 +54,7 @@ test('a descriptor shows what it is of', () => {
   assert.equal(inspect(descriptor), 'FileDescriptor { fd: -1 }');
 });
 
-test('what was closed from outside is shown without throwing', () => {
+test('a descriptor closed elsewhere is shown without an error', () => {
   const descriptor = FileDescriptor.adopt(openSync('/dev/null', 'r'));
   const { fd } = descriptor;
   closeSync(fd);
@@ -62,7 +62,7 @@ test('what was closed from outside is shown without throwing', () => {
   descriptor.detach();
 });
 
-test('deep inside something else there is the name, and subclasses have theirs', () => {
+test('a deeply nested object shows its class name, also of a subclass', () => {
   class Client extends SeqpacketSocket {}
   const client = new Client();
   assert.equal(inspect({ a: { b: { c: client } } }, { depth: 1 }), '{ a: { b: [Object] } }');

@@ -35,7 +35,7 @@ describe('node-unix-socket', () => {
     assert.deepEqual(order, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
   });
 
-  test('3: an empty message ends its stream for good; ours goes on', async () => {
+  test('3: an empty message ends its stream; in seqpacket messages still arrive', async () => {
     using ends = socketPair();
     await ends.a.send(Buffer.alloc(0));
     await ends.a.send(Buffer.from('later data'));
@@ -129,7 +129,7 @@ describe('Emilua', () => {
     assert.equal(await receiveText(ends.b), 'once');
   });
 
-  test('40 bytes into a buffer of 16 lose 24 without a sign; ours tells, and loses none', async () => {
+  test('40 bytes into a buffer of 16 lose 24 without an error; seqpacket reports EMSGSIZE and loses none', async () => {
     using ends = socketPair();
     await ends.a.send(Buffer.alloc(40, 'x'));
     await assert.rejects(ends.b.receive(Buffer.alloc(16)), { code: 'EMSGSIZE', messageSize: 40 });
@@ -143,7 +143,7 @@ describe('Emilua', () => {
     assert.equal(await receiveText(ends.b), 'kept');
   });
 
-  test('an empty message is the end of file there, as here by default; ours can also be told apart', async () => {
+  test('an empty message is the end of file there; in seqpacket this is the default, not the only mode', async () => {
     using ends = socketPair();
     await ends.a.send(Buffer.alloc(0));
     await assert.rejects(ends.b.receive(Buffer.alloc(1)), { code: 'EOF' });

@@ -212,7 +212,7 @@ for (const role of ROLES) {
       assert.equal(await receiveText(socket), 'still heard');
     });
 
-    it('empty messages are told from the end of file if they are to be delivered', OPTIONS, async (t) => {
+    it('empty messages are distinct from the end of file if delivered', OPTIONS, async (t) => {
       const script = `
         peer = meet()
         for message in b'', b'full', b'': peer.send(message)
@@ -299,7 +299,7 @@ for (const role of ROLES) {
       await end;
     });
 
-    it('a message longer than the buffer is EMSGSIZE, and then comes whole', OPTIONS, async (t) => {
+    it('a message longer than the buffer is EMSGSIZE, then received whole', OPTIONS, async (t) => {
       const script = `
         peer = meet()
         peer.send(b'long' * 15000)
@@ -329,7 +329,7 @@ for (const role of ROLES) {
       closeAll(fds);
     });
 
-    it('a file, a pipe and a socket of Python come in one message and work here', OPTIONS, async (t) => {
+    it('a file, a pipe and a socket from Python work in Node.js', OPTIONS, async (t) => {
       const script = `
         peer = meet()
         path = hear()
@@ -361,7 +361,7 @@ for (const role of ROLES) {
       closeAll(fds);
     });
 
-    it('a file, a pipe and a socket of ours come in one message and work there', OPTIONS, async (t) => {
+    it('a file, a pipe and a socket from Node.js work in Python', OPTIONS, async (t) => {
       const script = `
         peer = meet()
         message, (file, pipe, passed), flags, _ = socket.recv_fds(peer, 100, 10)
@@ -413,7 +413,7 @@ for (const role of ROLES) {
       await python.finished();
     });
 
-    it('each end learns the credentials of the other', OPTIONS, async (t) => {
+    it('each end reads the credentials of the other', OPTIONS, async (t) => {
       const { python, socket } = await meet(t, role, CREDENTIALS);
       const theirs = (await python.says()) as PeerCredentials;
       assert.notEqual(theirs.pid, process.pid);
@@ -421,7 +421,7 @@ for (const role of ROLES) {
       assert.deepEqual(await python.says(), [process.pid, process.getuid?.(), process.getgid?.()]);
     });
 
-    it('another user is told from us, with all supplementary groups', AS_ROOT, async (t) => {
+    it('another user is distinguished, with all supplementary groups', AS_ROOT, async (t) => {
       const many = Array.from({ length: 1000 }, (_, index) => index + 10);
       for (const groups of [[1, 2, 3], [], many]) {
         // An abstract name: the directory would not let another user in.
@@ -508,7 +508,7 @@ describe('names of sockets, between Python and us', () => {
     await python.finished();
   });
 
-  it('the name of our end is told to Python as it is', OPTIONS, async (t) => {
+  it('Python receives the exact name of the socket', OPTIONS, async (t) => {
     const directory = scratchDirectory();
     const path = join(directory, 'socket');
     const script = `

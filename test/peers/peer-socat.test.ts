@@ -65,7 +65,7 @@ async function read(stream: Readable, size: number): Promise<string> {
 }
 
 describe('with socat as the server', () => {
-  it('messages come back one by one, whole and in order', OPTIONS, async (t) => {
+  it('messages return one by one, whole and in order', OPTIONS, async (t) => {
     const path = scratchPath();
     await startEchoing(t, `UNIX-LISTEN:${path}`);
     const socket = await connected(t, path);

@@ -28,7 +28,7 @@ for (const place of ['.', 'docs', 'tools']) {
   });
 }
 
-test('what only the site, the linter or coverage needs is not installed with the rest', () => {
+test('packages for the site, the linter or coverage are not installed with the rest', () => {
   const packages = Object.keys(read('package-lock.json').packages);
   for (const name of ['vitepress', 'typedoc', '@biomejs/biome', 'c8', 'rollup']) {
     assert.ok(!packages.includes(`node_modules/${name}`), name);

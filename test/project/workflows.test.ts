@@ -28,7 +28,7 @@ function ci(exitCode: number, ...steps: string[]) {
 
 const withoutBash = { skip: missing('bash') };
 
-test('.ci/run runs the steps that are asked for, in that order', withoutBash, () => {
+test('.ci/run runs the requested steps, in the order of its arguments', withoutBash, () => {
   const { status, stdout } = ci(0, 'demo', 'lint');
   assert.equal(status, 0);
   assert.equal(stdout, '\n=== demo\nnpm start --silent\n\n=== lint\nnpm run --silent lint\n');

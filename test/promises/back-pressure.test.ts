@@ -7,7 +7,7 @@ import { missing } from '../support/programs.js';
 import { scratchPath } from '../support/scratch.js';
 import { fillSendQueue, listeningAt, settlesSoon, socketPair } from '../support/sockets.js';
 
-test('a send waits while there is no room, and goes out when there is', async () => {
+test('a send waits until there is room', async () => {
   using ends = socketPair();
   const queued = await fillSendQueue(ends.a);
   const sent = ends.a.send(Buffer.from('waits'));
@@ -17,7 +17,7 @@ test('a send waits while there is no room, and goes out when there is', async ()
   assert.equal(await ends.b.receive(Buffer.alloc(64)), 5);
 });
 
-test('many sends that wait go out in their order, whatever their sizes', async () => {
+test('many waiting sends of different sizes complete in their order', async () => {
   using ends = socketPair();
   const lengths = Array.from({ length: 500 }, (_, index) => 1 + ((index * 7919) % 50_000));
   const sends = Promise.all(lengths.map((length) => ends.a.send(Buffer.alloc(length))));

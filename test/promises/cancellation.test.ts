@@ -170,7 +170,7 @@ test('shutdown of receiving ends the receives that wait', async () => {
   b.close();
 });
 
-test('shutdown of sending ends the sends that wait, and what was sent arrives', async () => {
+test('shutdown of sending ends waiting sends, and sent messages arrive', async () => {
   const [a, b] = SeqpacketSocket.pair();
   const queued = await fillSendQueue(a);
   const sent = [a.send(Buffer.alloc(1)), a.send(Buffer.alloc(1))];
@@ -348,7 +348,7 @@ test('an operation that fails before it waits does not overtake those that wait'
   b.close();
 });
 
-test('the error of what was cancelled names the address', async () => {
+test('the error of a cancelled operation names the address', async () => {
   const path = scratchPath();
   using acceptor = listeningAt(path);
   const accepted = acceptor.accept();

@@ -110,7 +110,7 @@ test('the socket does not get a name by it, as SO_PASSCRED would give it', async
   assert.equal(ends.b.localPath, '');
 });
 
-test('by default both are the end of file, and what came with an empty message is closed', async () => {
+test('by default both are the end of file, and the descriptors of an empty message are closed', async () => {
   using ends = socketPair();
   const before = openDescriptors().size;
   await ends.a.sendWithFds(nothing, [0, 1]);
@@ -127,7 +127,7 @@ test('the option can be taken back', async () => {
   await assert.rejects(ends.b.receive(buffer), { code: 'EOF' });
 });
 
-test('setting it again makes up for another owner of the socket who has unset its mark', async () => {
+test('setting emptyMessages again restores the socket option that another owner has unset', async () => {
   using ends = socketPair();
   ends.b.setOption('emptyMessages', 'deliver');
   const [SOL_SOCKET, SO_TIMESTAMP] = [1, 29];

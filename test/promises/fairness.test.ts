@@ -62,7 +62,7 @@ async function mostInOneTurn(count: () => number, running: Promise<unknown>): Pr
   return Math.max(most, count() - before);
 }
 
-test('what is done with messages counts: with slow work only a few are received in one turn', async () => {
+test('the time of the caller’s work counts: with slow work only a few messages are received in one turn', async () => {
   using ends = socketPair();
   const TOTAL = 200;
   for (let i = 0; i < TOTAL; i++) await ends.a.send(Buffer.alloc(64));
@@ -99,7 +99,7 @@ test('all sockets share the time of a turn', async () => {
   for (const pair of pairs) for (const socket of pair) socket.close();
 });
 
-test('descriptors that nobody asks for are not even received', { skip: missing('strace') }, () => {
+test('unrequested descriptors are not installed', { skip: missing('strace') }, () => {
   const script = `
     import { SeqpacketAcceptor, SeqpacketSocket } from 'seqpacket';
     const [a, b] = SeqpacketSocket.pair();
@@ -164,7 +164,7 @@ test('a hundred other sockets are served beside a flood', async () => {
   }
 });
 
-test('a single operation gets its turn beside hundreds that wait on a flooded socket', async () => {
+test('a single operation is served beside hundreds that wait on a flooded socket', async () => {
   const [a, b] = SeqpacketSocket.pair();
   let running = true;
   const buffer = Buffer.alloc(64);
@@ -251,7 +251,7 @@ test('operations that fail before they are tried are a flood, too', async () => 
   }
 });
 
-test('a send that was put off goes out before shutdown() ends sending', async () => {
+test('a deferred send completes before shutdown() ends sending', async () => {
   using ends = socketPair();
   useUpTurn();
   const sent = Array.from({ length: 200 }, () => ends.a.send(Buffer.alloc(10)));

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { MessageFlag } from 'seqpacket';
 import { receiveText, socketPair } from '../support/sockets.js';
 
-test('what is sent as one message is received as one message', async () => {
+test('one sent message is received as one message', async () => {
   using ends = socketPair();
   const lengths = [1, 2, 100, 4096, 65536, 200_000];
   for (const length of lengths) assert.equal(await ends.a.send(Buffer.alloc(length, length)), length);
@@ -23,7 +23,7 @@ test('both directions work at once', async () => {
   assert.deepEqual(await received, ['from b', 'from a']);
 });
 
-test('a receive waits for the message, and the event loop goes on', async () => {
+test('a receive waits for the message without blocking the event loop', async () => {
   using ends = socketPair();
   const buffer = Buffer.alloc(10);
   const received = ends.b.receive(buffer);
@@ -88,7 +88,7 @@ test('peek waits like any receive', async () => {
   assert.equal(await receiveText(ends.b), 'late');
 });
 
-test('peek with truncate tells the length of the next message', async () => {
+test('peek with truncate returns the length of the next message', async () => {
   using ends = socketPair();
   await ends.a.send(Buffer.alloc(1000));
   const flags = MessageFlag.peek | MessageFlag.truncate;
@@ -128,7 +128,7 @@ test('a closed end is the end of the file, after all that was sent', async () =>
   }
 });
 
-test('an empty message is reported as end of file by default, and what follows is still received', async () => {
+test('an empty message is reported as end of file by default, and later messages are still received', async () => {
   using ends = socketPair();
   assert.equal(await ends.a.send(Buffer.alloc(0)), 0);
   await ends.a.send(Buffer.from('after'));

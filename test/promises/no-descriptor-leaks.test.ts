@@ -51,7 +51,7 @@ c.sendmsg([b"x"], [rights(0), rights(1, 2), credentials, rights(0)])
   await exit;
 });
 
-test('a pidfd that nobody here asked for is closed', async (t) => {
+test('an unrequested pidfd is closed', async (t) => {
   using ends = socketPair();
   if (os.setsockopt(ends.b.fd, SOL_SOCKET, SO_PASSPIDFD, Int32Array.of(1)) < 0) {
     t.skip('this kernel has no SO_PASSPIDFD');
@@ -86,7 +86,7 @@ function withoutDescriptors(script: string): unknown {
   return JSON.parse(child.stdout);
 }
 
-test('EMFILE while receiving: the kernel drops descriptors, and the caller is told', () => {
+test('EMFILE while receiving: the kernel drops descriptors, and the result reports it', () => {
   const result = withoutDescriptors(`
     const [a, b] = SeqpacketSocket.pair();
     await a.sendWithFds(Buffer.from('message'), [0, 1, 2, 0, 1]);
@@ -123,7 +123,7 @@ test('EMFILE while making sockets leaves nothing half made', () => {
   ]);
 });
 
-test('what waits with descriptors is refused when they cannot be kept', () => {
+test('a waiting send is refused if its descriptors cannot be duplicated', () => {
   const result = withoutDescriptors(`
     const [a, b] = SeqpacketSocket.pair();
     a.setOption('sendBufferSize', 4608);
@@ -195,7 +195,7 @@ for (const [what, make] of forgotten) {
   });
 }
 
-test('a number that somebody else closed does not bring the process down when its owner is collected', async () => {
+test('a number closed elsewhere does not crash the process when its owner is collected', async () => {
   const printing = process.listeners('warning');
   const warnings: Error[] = [];
   process.removeAllListeners('warning').on('warning', (warning) => warnings.push(warning));
@@ -238,7 +238,7 @@ test('a socket with an operation that waits is not collected', async () => {
   b.close();
 });
 
-test('what was closed or detached is not closed again when it is collected', async () => {
+test('a closed or detached descriptor is not closed again when it is collected', async () => {
   const closed = (() => {
     const descriptor = FileDescriptor.adopt(openSync('/dev/null', 'r'));
     const { fd } = descriptor;

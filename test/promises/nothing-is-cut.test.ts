@@ -53,7 +53,7 @@ test('its descriptors stay with it', async () => {
   assert.equal(openDescriptors().size, before);
 });
 
-test('peek and truncate see it too', async () => {
+test('peek and truncate return the kept message', async () => {
   using ends = socketPair();
   await ends.a.sendWithFds(Buffer.from('a long message'), [0]);
   const { peek, truncate } = MessageFlag;
@@ -112,7 +112,7 @@ test('closing lets it go, descriptors and all', async () => {
   assert.equal(openDescriptors().size, before);
 });
 
-test('it comes before the end of file', async () => {
+test('the kept message is received before the end of file', async () => {
   using ends = socketPair();
   await ends.a.send(Buffer.from('long'));
   ends.a.close();

@@ -22,7 +22,7 @@ async function codeOf(promise: Promise<unknown>): Promise<string> {
   );
 }
 
-test('ECONNRESET comes after the queued messages, once, then the end of file', async () => {
+test('ECONNRESET is reported after the queued messages, once, then the end of file', async () => {
   const [a, b] = SeqpacketSocket.pair();
   await b.send(Buffer.from('never read'));
   for (let i = 0; i < 50; i++) await a.send(numbered(i));
@@ -90,7 +90,7 @@ test('an empty message that counts as the end does not bring the reset ahead of 
   b.close();
 });
 
-test('empty messages that count as the end come before the reset too', async () => {
+test('empty messages that count as the end are reported before the reset too', async () => {
   const outcomes = async (lengths: number[]) => {
     const [a, b] = SeqpacketSocket.pair();
     await b.send(Buffer.from('never read'));
@@ -151,7 +151,7 @@ test('data that was detached while it waited is not sent as an empty message', a
   assert.equal(await receiveText(ends.b), 'next');
 });
 
-test('an empty message before a reset is delivered where the two are told apart', async () => {
+test("an empty message before a reset is delivered with emptyMessages: 'deliver'", async () => {
   const [a, b] = SeqpacketSocket.pair();
   b.setOption('emptyMessages', 'deliver');
   await b.send(Buffer.from('never read'));
@@ -267,7 +267,7 @@ while True:
   });
 }
 
-test('what a peer sent before it was killed arrives, whenever that was', {
+test('messages that a peer sent before it was killed arrive', {
   skip: missing('python3'),
 }, async () => {
   for (let round = 0; round < 10; round++) {

@@ -11,7 +11,7 @@ function numbered(number: number): Buffer {
   return message;
 }
 
-test('sends that wait go out in their order, behind what is queued already', async () => {
+test('waiting sends complete in their order, behind queued messages', async () => {
   using ends = socketPair();
   const queued = await fillSendQueue(ends.a);
   const settled: number[] = [];
@@ -58,7 +58,7 @@ test('a small message does not overtake a large one that waits', async () => {
   assert.deepEqual(order, ['large', 'small']);
 });
 
-test('who comes while there is room again goes behind those that wait', async () => {
+test('a new send goes behind the waiting sends, even if there is room again', async () => {
   using ends = socketPair();
   await fillSendQueue(ends.a);
   const waiting = ends.a.send(numbered(1));

@@ -44,7 +44,7 @@ function run(prefix: string, program = script): { stdout: string; stderr: string
   return child;
 }
 
-test('EMFILE rejects an accept, and the next one goes on', () => {
+test('EMFILE rejects an accept, and the next accept succeeds', () => {
   const { codes, busy } = JSON.parse(run('').stdout);
   const refused = 'EMFILE accept4 true';
   assert.deepEqual(codes, [refused, refused, refused, 'ok true', 'ok true']);

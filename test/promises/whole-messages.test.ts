@@ -21,7 +21,7 @@ test('receiveMessage receives a message of any length, into memory of its own', 
   for (const [index, data] of received.entries()) assert.ok(data.equals(sent[index]!), `${lengths[index]}`);
 });
 
-test('whoever transfers a message does not take others with it', async () => {
+test('transferring a message leaves other messages intact', async () => {
   using ends = socketPair();
   await ends.a.sendMany([Buffer.from('one'), Buffer.from('two'), Buffer.from('three'), Buffer.from('four')]);
   const [one, two] = [await ends.b.receiveMessage(), await ends.b.receiveMessage()];
@@ -37,7 +37,7 @@ test('whoever transfers a message does not take others with it', async () => {
   assert.deepEqual([one.data, two.data, three, four].map(String), ['one', 'two', 'three', 'four']);
 });
 
-test('receiveMessage waits, is aborted, and comes to the end of file', async () => {
+test('receiveMessage waits, can be aborted, and reports the end of file', async () => {
   using ends = socketPair();
   const controller = new AbortController();
   const aborted = ends.b.receiveMessage({ signal: controller.signal });
@@ -71,7 +71,7 @@ test('descriptors come with it, as many as asked for', async () => {
   assert.throws(() => ends.b.messages({ maxFds: 254 }), { code: 'ERR_OUT_OF_RANGE' });
 });
 
-test('it takes what was too long for a buffer before', async () => {
+test('receiveMessage returns a message kept after EMSGSIZE', async () => {
   using ends = socketPair();
   await ends.a.sendWithFds(Buffer.from('long'), [0]);
   await assert.rejects(ends.b.receive(Buffer.alloc(1)), { code: 'EMSGSIZE' });
@@ -80,7 +80,7 @@ test('it takes what was too long for a buffer before', async () => {
   fds[0]!.close();
 });
 
-test('empty messages are messages where they are told apart', async () => {
+test("empty messages are delivered with emptyMessages: 'deliver'", async () => {
   using ends = socketPair();
   ends.b.setOption('emptyMessages', 'deliver');
   await ends.a.send(Buffer.alloc(0));
@@ -134,7 +134,7 @@ test('breaking out loses nothing, and leaves the socket open', async () => {
   assert.equal(await receiveText(ends.b), `message ${next}`);
 });
 
-test('iteration throws errors, and then is over', async () => {
+test('iteration throws errors, and then ends', async () => {
   using ends = socketPair();
   await ends.b.send(Buffer.from('never read'));
   await ends.a.send(Buffer.from('last'));
@@ -152,7 +152,7 @@ test('iteration throws errors, and then is over', async () => {
   assert.deepEqual(await iterator.next(), { done: true, value: undefined });
 });
 
-test('iteration ends where receive would tell of the end', async () => {
+test('iteration ends at the end of file', async () => {
   using ends = socketPair();
   ends.b.cancel();
   const iterator = ends.b[Symbol.asyncIterator]();

@@ -53,7 +53,7 @@ test('a client that came, sent and went before it was accepted is received whole
   await assert.rejects(receiveText(server), { code: 'EOF' });
 });
 
-test('return() ends the steps of an iterator that wait, and the next client is not theirs', async () => {
+test('return() ends the waiting steps of an iterator, and leaves the next client in the backlog', async () => {
   const path = scratchPath();
   using acceptor = listeningAt(path);
   const iterator = acceptor[Symbol.asyncIterator]();

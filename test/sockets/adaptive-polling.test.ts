@@ -13,7 +13,7 @@ async function waitOften(a: SeqpacketSocket, b: SeqpacketSocket, times = 20): Pr
   }
 }
 
-test('who has always waited gets what is there already', async () => {
+test('a socket that skips the first try receives a queued message', async () => {
   using ends = socketPair();
   await waitOften(ends.a, ends.b);
   for (let i = 0; i < 20; i++) {
@@ -22,7 +22,7 @@ test('who has always waited gets what is there already', async () => {
   }
 });
 
-test('who has always waited, and does not want to now, is told at once', async () => {
+test('a dontWait receive settles at once on a socket that skips the first try', async () => {
   using ends = socketPair();
   for (let i = 0; i < 20; i++) {
     await waitOften(ends.a, ends.b, 5);
@@ -32,7 +32,9 @@ test('who has always waited, and does not want to now, is told at once', async (
   }
 });
 
-test('who has always waited gets a message that was too long before', { timeout: 20_000 }, async () => {
+test('a socket that skips the first try receives a message kept after EMSGSIZE', {
+  timeout: 20_000,
+}, async () => {
   using ends = socketPair();
   const long = Buffer.alloc(100, 'l');
   const receives = [
@@ -51,7 +53,7 @@ test('who has always waited gets a message that was too long before', { timeout:
   }
 });
 
-test('after a flood a socket learns of the next message', async () => {
+test('after a flood a socket receives the next message', async () => {
   using ends = socketPair();
   await waitOften(ends.a, ends.b, 1);
   for (let round = 0; round < 3; round++) {
@@ -64,7 +66,7 @@ test('after a flood a socket learns of the next message', async () => {
   }
 });
 
-test('after a flood a sender learns of the next room', async () => {
+test('after a flood a sender continues when there is room', async () => {
   using ends = socketPair();
   const message = Buffer.alloc(1000);
   for (let round = 0; round < 3; round++) {
@@ -76,7 +78,7 @@ test('after a flood a sender learns of the next room', async () => {
   }
 });
 
-test('what comes while nobody waits is there afterwards, and so is what comes next', async () => {
+test('a message that arrives while no receive waits is received later, and so is the next', async () => {
   using ends = socketPair();
   for (let round = 0; round < 5; round++) {
     await waitOften(ends.a, ends.b, 1);

@@ -26,7 +26,7 @@ async function isRefused(socket: SeqpacketSocket): Promise<void> {
   await assert.rejects(receiveText(socket), { code: /^(EOF|ECONNRESET)$/ });
 }
 
-test('connections beyond maxConnections are closed before they are seen', async () => {
+test('connections beyond maxConnections are closed before accept settles', async () => {
   const path = scratchPath();
   using acceptor = listen(path, { maxConnections: 2 });
   const clients = [await connect(path), await connect(path), await connect(path), await connect(path)];
@@ -179,7 +179,7 @@ test(
   },
 );
 
-test('groups are asked for only where they can matter', withPython, () => {
+test('supplementary groups are read only if allow depends on them', withPython, () => {
   const { uid = 0, gid = 0 } = self;
   for (const allow of [
     `{ uids: [${uid}] }`,

@@ -36,7 +36,7 @@ test('assign is for a closed socket', () => {
   b.close();
 });
 
-test('an acceptor goes on where another left off', async () => {
+test('an acceptor continues with the backlog of another', async () => {
   const path = scratchPath();
   const acceptor = listeningAt(path);
   using client = new SeqpacketSocket();
@@ -54,7 +54,7 @@ test('an acceptor takes a socket that does not listen yet', () => {
   acceptor.listen();
 });
 
-test('release rejects what waits, and the descriptor works on', async () => {
+test('release rejects waiting operations, and the descriptor keeps working', async () => {
   const path = scratchPath();
   const acceptor = listeningAt(path);
   const [client, server] = await connectedAt(acceptor, path);

@@ -11,7 +11,7 @@ function texts(count: number): Buffer[] {
   return Array.from({ length: count }, (_, index) => Buffer.from(`message ${index}`));
 }
 
-test('what is sent as many messages is received as many messages', async () => {
+test('messages sent by sendMany are received as separate messages', async () => {
   using ends = socketPair();
   const sent = texts(50);
   assert.equal(await ends.a.sendMany(sent), 50);
@@ -26,7 +26,7 @@ test('no messages are sent at once', async () => {
   assert.equal(ends.b.ioControl('bytesReadable'), 0);
 });
 
-test('more messages than there is room for wait, and go out in order', async () => {
+test('messages beyond the room in the queue wait, and are sent in order', async () => {
   using ends = socketPair();
   const sent = texts(5000);
   const all = ends.a.sendMany(sent);
@@ -86,7 +86,7 @@ test('receiveMany takes at most max', async () => {
   for (const max of [0, -1, 1.5, '5']) assert.throws(() => ends.b.receiveMany({ max: max as never }));
 });
 
-test('at the end of file it tells so, after the messages', async () => {
+test('receiveMany reports the end of file after the messages', async () => {
   using ends = socketPair();
   await ends.a.sendMany(texts(3));
   ends.a.close();
@@ -94,7 +94,7 @@ test('at the end of file it tells so, after the messages', async () => {
   for (let times = 0; times < 2; times++) await assert.rejects(ends.b.receiveMany(), { code: 'EOF' });
 });
 
-test('after a reset the messages come first', async () => {
+test('receiveMany returns the messages before it reports a reset', async () => {
   using ends = socketPair();
   await ends.b.send(Buffer.from('never read'));
   await ends.a.sendMany(texts(3));
@@ -119,7 +119,7 @@ test('an empty message that counts as the end splits a batch, and nothing behind
 /** One message, and as many empty ones as fill a batch. */
 const FULL_OF_EMPTY = [Buffer.from('one'), ...Array.from({ length: 63 }, () => Buffer.alloc(0))];
 
-test('empty messages that fill a batch each count as the end, and what comes next is received', async () => {
+test('empty messages that fill a batch each count as the end, and the next message is received', async () => {
   using ends = socketPair();
   await ends.a.sendMany([...FULL_OF_EMPTY, Buffer.from('two')]);
   assert.deepEqual((await ends.b.receiveMany()).map(String), ['one']);
@@ -133,7 +133,7 @@ test('empty messages that fill a batch each count as the end, and what comes nex
   assert.deepEqual((await received).map(String), ['three']);
 });
 
-test('the end of file is told from empty messages that fill a batch', async () => {
+test('the end of file is distinguished from empty messages that fill a batch', async () => {
   for (const reset of [false, true]) {
     using ends = socketPair();
     if (reset) await ends.b.send(Buffer.from('never read'));
@@ -149,7 +149,7 @@ test('the end of file is told from empty messages that fill a batch', async () =
   }
 });
 
-test('empty messages right before the end are there for who asks for them after a batch', async () => {
+test('empty messages right before the end can be received after a batch', async () => {
   using ends = socketPair();
   await ends.a.sendMany([Buffer.alloc(0), Buffer.alloc(0)]);
   ends.b.shutdown('receive');
@@ -159,7 +159,7 @@ test('empty messages right before the end are there for who asks for them after 
   await assert.rejects(ends.b.receive(Buffer.alloc(1)), { code: 'EOF' });
 });
 
-test('a full batch is all there is before the end', async () => {
+test('a full batch right before the end of file', async () => {
   using ends = socketPair();
   await ends.a.sendMany(texts(64));
   ends.a.close();
@@ -167,7 +167,7 @@ test('a full batch is all there is before the end', async () => {
   await assert.rejects(ends.b.receiveMany(), { code: 'EOF' });
 });
 
-test('whoever tells empty messages from the end gets a batch full of them', async () => {
+test("with emptyMessages: 'deliver', a batch may be full of empty messages", async () => {
   using ends = socketPair();
   ends.b.setOption('emptyMessages', 'deliver');
   await ends.a.sendMany(FULL_OF_EMPTY);
@@ -211,7 +211,7 @@ test('a peek takes away nothing that a batch has fetched', async () => {
   assert.equal(await ends.b.receive(Buffer.alloc(1)), 1);
 });
 
-test('a sendMany that is refused tells that none were sent', async () => {
+test('a refused sendMany reports that no message was sent', async () => {
   using ends = socketPair();
   const signal = AbortSignal.abort();
   await assert.rejects(ends.a.sendMany(texts(2), { signal }), { code: 'ABORT_ERR', messagesSent: 0 });
@@ -219,7 +219,7 @@ test('a sendMany that is refused tells that none were sent', async () => {
   await assert.rejects(ends.a.sendMany(texts(2)), { code: 'EBADF', messagesSent: 0 });
 });
 
-test('what was held back for its length is the first of a batch', async () => {
+test('a message held after EMSGSIZE is the first of a batch', async () => {
   using ends = socketPair();
   await ends.a.sendWithFds(Buffer.from('too long'), [0]);
   await ends.a.send(Buffer.from('next'));
@@ -258,7 +258,7 @@ test('descriptors are not lost with the memory of a long batch', {
   assert.equal(openDescriptors().size, before);
 });
 
-test('an aborted sendMany tells how many were sent, and those arrive', async () => {
+test('an aborted sendMany reports the number of sent messages, and those arrive', async () => {
   using ends = socketPair();
   const controller = new AbortController();
   const sent = ends.a.sendMany(texts(1000), { signal: controller.signal });
@@ -276,7 +276,7 @@ test('an aborted sendMany tells how many were sent, and those arrive', async () 
   assert.equal(received, error.messagesSent);
 });
 
-test('a sendMany whose peer goes away tells how many were sent', async () => {
+test('a sendMany whose peer closes reports the number of sent messages', async () => {
   using ends = socketPair();
   const sent = ends.a.sendMany(texts(1000));
   sent.catch(() => undefined);

@@ -43,7 +43,9 @@ test('it is 0 microseconds unless it is set', () => {
   assert.equal(ends.a.getOption('busyPoll'), 1_000_000);
 });
 
-test('a message that comes meanwhile is received without a turn of the event loop', { skip }, async (t) => {
+test('a message that arrives during polling is received without a turn of the event loop', {
+  skip,
+}, async (t) => {
   const socket = await answered(t, 5, 0.02);
   const turnsFor = async (microseconds: number) => {
     socket.setOption('busyPoll', microseconds);
@@ -65,7 +67,7 @@ test('a message that comes meanwhile is received without a turn of the event loo
   assert.equal(await turnsFor(1_000_000), 0);
 });
 
-test('after that time it waits as ever', async () => {
+test('after the polling time the receive waits for readiness', async () => {
   using ends = socketPair();
   ends.b.setOption('busyPoll', 500);
   for (let i = 0; i < 10; i++) {
@@ -85,7 +87,7 @@ test('a receive that is not to wait does not spin either', async () => {
   assert.ok(performance.now() - before < 900, 'it spun');
 });
 
-test('the event loop gets its turn while messages come all the time', { skip }, async (t) => {
+test('the event loop turns while messages arrive continuously', { skip }, async (t) => {
   const socket = await answered(t, 2000, 0);
   socket.setOption('busyPoll', 1_000_000);
   let turns = 0;
@@ -102,7 +104,7 @@ test('the event loop gets its turn while messages come all the time', { skip }, 
   assert.ok(turns >= 2000 / 128 - 1, `${turns} turns`);
 });
 
-test('the event loop gets its turn while every message is spun for', { skip }, async (t) => {
+test('the event loop turns while every receive polls', { skip }, async (t) => {
   const socket = await answered(t, 100, 0.003);
   socket.setOption('busyPoll', 1_000_000);
   let withTurn = 0;

@@ -33,7 +33,7 @@ test('connect uses a socket that is open and bound already', async () => {
   assert.equal(server.remotePath, own);
 });
 
-test('names are known on both sides', async () => {
+test('both sides have the names of both sockets', async () => {
   const path = scratchPath();
   using acceptor = listeningAt(path);
   const [client, server] = await connectedAt(acceptor, path);

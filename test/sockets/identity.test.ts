@@ -42,7 +42,7 @@ test('remotePidFd is a descriptor of the peer’s process', {
   assert.match(readFileSync(`/proc/self/fdinfo/${pidfd.fd}`, 'utf8'), /^Pid:\s*-1$/m);
 });
 
-test('without a peer there is nobody to be known', () => {
+test('without a peer there are no credentials', () => {
   using socket = new SeqpacketSocket();
   socket.open();
   for (const name of ['remoteCredentials', 'remotePidFd'] as const) {
@@ -51,7 +51,7 @@ test('without a peer there is nobody to be known', () => {
   }
 });
 
-test('passCredentials tells of each message who sent it', async () => {
+test('passCredentials reports the sender of each message', async () => {
   const [a, b] = pair();
   b.setOption('passCredentials', true);
   assert.equal(b.getOption('passCredentials'), true);
@@ -65,7 +65,7 @@ test('passCredentials tells of each message who sent it', async () => {
   b.close();
 });
 
-test('set on an acceptor, it misses no first message', async () => {
+test('passCredentials of an acceptor covers the first message of each connection', async () => {
   const path = scratchPath();
   using acceptor = listen(path);
   acceptor.setOption('passCredentials', true);
@@ -124,7 +124,7 @@ async function greet(acceptor: SeqpacketAcceptor): Promise<void> {
   }
 }
 
-test('allow tells other users and groups apart, supplementary groups too', asRoot, async () => {
+test('allow distinguishes users and groups, including supplementary groups', asRoot, async () => {
   const name = `\0seqpacket-allow-${process.pid}`;
   const acceptor = listen(name, { allow: { uids: [1234], gids: [4321] } });
   const greeting = greet(acceptor);
@@ -138,7 +138,7 @@ test('allow tells other users and groups apart, supplementary groups too', asRoo
   await greeting;
 });
 
-test('those who are refused cannot keep others out', async () => {
+test('refused clients do not block other clients', async () => {
   const path = scratchPath();
   const allow = { uids: [uid + 1], gids: [] as number[] };
   using acceptor = listen(path, { allow });

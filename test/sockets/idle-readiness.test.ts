@@ -12,7 +12,7 @@ async function load(): Promise<number> {
   return (user + system) / (1000 * MS);
 }
 
-test('a message that nobody waits for any more', async () => {
+test('a message without a waiting receive', async () => {
   using ends = socketPair();
   const received = ends.b.receive(Buffer.alloc(1));
   const cancelled = assert.rejects(received, { code: 'ECANCELED' });
@@ -23,7 +23,7 @@ test('a message that nobody waits for any more', async () => {
   assert.ok((await load()) < 0.5);
 });
 
-test('room that nobody waits for any more', async () => {
+test('room without a waiting send', async () => {
   using ends = socketPair();
   const queued = await fillSendQueue(ends.a);
   const sent = ends.a.send(Buffer.alloc(1));
@@ -35,7 +35,7 @@ test('room that nobody waits for any more', async () => {
   assert.equal(await received, 1);
 });
 
-test('a peer that is gone', async () => {
+test('a closed peer', async () => {
   using ends = socketPair();
   await assert.rejects(ends.b.receive(Buffer.alloc(1), { signal: AbortSignal.timeout(5) }), {
     code: 'ABORT_ERR',

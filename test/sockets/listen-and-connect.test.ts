@@ -90,7 +90,7 @@ test('breaking out of the loop leaves the acceptor open and the next client in t
   await assert.rejects(receiveText(first), { code: 'EOF' });
 });
 
-test('the loop goes on when there are descriptors again, and warns once', () => {
+test('the loop continues once descriptors are available, and warns once', () => {
   const script = `
     import { closeSync, openSync } from 'node:fs';
     import { connect, listen } from 'seqpacket';

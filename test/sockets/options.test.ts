@@ -43,7 +43,7 @@ function supplementaryGroups(): number[] {
   return line.split(/\s+/).filter(Boolean).map(Number).sort();
 }
 
-test('remoteCredentials tells who is at the other end', async () => {
+test('remoteCredentials reports the credentials of the peer', async () => {
   const path = scratchPath();
   using acceptor = listeningAt(path);
   const [client, server] = await connectedAt(acceptor, path);

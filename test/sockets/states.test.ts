@@ -169,7 +169,7 @@ for (const [column, state] of table.columns.entries()) {
 }
 
 for (const state of ['never opened', 'closed', 'released']) {
-  test(`what is ${state} has no descriptor and no names`, async () => {
+  test(`a socket that is ${state} has no descriptor and no names`, async () => {
     const make = states[state] as Make;
     const socket = await make((...things) => {
       for (const thing of things) thing[Symbol.dispose]();

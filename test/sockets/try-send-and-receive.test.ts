@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { SeqpacketSocket } from 'seqpacket';
 import { receiveText, socketPair } from '../support/sockets.js';
 
-test('trySend sends if there is room, and says if there is none', () => {
+test('trySend returns whether there was room for the message', () => {
   using ends = socketPair();
   let sent = 0;
   while (ends.a.trySend(Buffer.from([sent & 0xff]))) sent++;
@@ -27,7 +27,7 @@ test('trySend passes descriptors', async () => {
   fds[0]!.close();
 });
 
-test('neither overtakes what waits', async () => {
+test('trySend and tryReceive do not overtake waiting operations', async () => {
   using ends = socketPair();
   const received = receiveText(ends.b);
   await ends.a.send(Buffer.from('for the one that waits'));
@@ -42,7 +42,7 @@ test('neither overtakes what waits', async () => {
   assert.equal(await receiveText(ends.b), 'waits');
 });
 
-test('they throw what sends and receives reject with', () => {
+test('trySend and tryReceive throw the errors that send and receive reject with', () => {
   const [a, b] = SeqpacketSocket.pair();
   a.trySend(Buffer.from('long'));
   assert.throws(() => b.tryReceive(Buffer.alloc(1)), { code: 'EMSGSIZE', messageSize: 4 });

@@ -46,7 +46,7 @@ test(
   },
 );
 
-test('what was too long for a receive and is kept counts as readable', async () => {
+test('a message kept after EMSGSIZE counts as readable', async () => {
   using ends = socketPair();
   const { a, b } = ends;
   await a.send('too long');
@@ -155,7 +155,7 @@ test('waits take their turns among sends', async () => {
   assert.deepEqual([await receiveText(b), await receiveText(b)], ['1', '2']);
 });
 
-test('where a send would fail, a wait for writing is over', async () => {
+test('a wait for writing settles if a send would fail', async () => {
   for (const end of [
     (a: SeqpacketSocket) => a.shutdown('send'),
     (a: SeqpacketSocket) => a.shutdown('both'),

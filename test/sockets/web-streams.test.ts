@@ -70,7 +70,7 @@ test('Node streams made from them work', async () => {
   await served;
 });
 
-test('nothing is received before it is asked for', async () => {
+test('nothing is received before the first read', async () => {
   using ends = socketPair();
   const { readable } = ends.b;
   await ends.a.send(Buffer.from('first'));
@@ -139,7 +139,7 @@ test('errors of the socket are errors of the streams', async () => {
   a.close();
 });
 
-test('an empty chunk is left out, unless empty messages are told apart', async () => {
+test('an empty chunk is left out, unless empty messages are delivered', async () => {
   using ends = socketPair();
   ends.b.setOption('emptyMessages', 'deliver');
   const writer = ends.a.writable.getWriter();

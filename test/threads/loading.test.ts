@@ -31,17 +31,17 @@ function copyWithoutBinary(): string {
   return directory;
 }
 
-test('importing works on other systems, and the first call says what is unsupported', () => {
+test('importing works on other systems, and the first call names the unsupported system', () => {
   const said = firstCall(root, `Object.defineProperty(process, 'platform', { value: 'darwin' });`);
   assert.match(said, /^ERR_FEATURE_UNAVAILABLE_ON_PLATFORM seqpacket works on Linux only, not on darwin/);
 });
 
-test('importing works on other processors, and the first call says what is unsupported', () => {
+test('importing works on other processors, and the first call names the unsupported processor', () => {
   const said = firstCall(root, `Object.defineProperty(process, 'arch', { value: 'riscv64' });`);
   assert.match(said, /^ERR_FEATURE_UNAVAILABLE_ON_PLATFORM .* x64 and arm64, not on riscv64/);
 });
 
-test('without a binary the first call says what was tried, and how to build one', () => {
+test('without a binary the first call names the tried paths and the command to build one', () => {
   const directory = copyWithoutBinary();
   const said = firstCall(directory);
   assert.match(said, /^ERR_DLOPEN_FAILED seqpacket cannot load its binary: no such file: /);
@@ -79,7 +79,7 @@ test('where addons are forbidden the first call names the flag that allows them'
   assert.match(firstCall(root, '', ['--no-addons']), /^ERR_DLOPEN_FAILED [\s\S]*--allow-addons/);
 });
 
-test('a binary that is not portable is noticed', { skip: missing('readelf') }, async () => {
+test('a binary that is not portable is detected', { skip: missing('readelf') }, async () => {
   const checker = `${root}scripts/portable-binary.mjs`;
   const { complaintsAbout } = (await import(checker)) as { complaintsAbout(file: string): string[] };
   const complaints = complaintsAbout(`${root}build/seqpacket.node`);

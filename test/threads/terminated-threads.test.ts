@@ -53,7 +53,7 @@ for (const [name, style] of Object.entries(STYLES)) {
   });
 }
 
-test('process.exit() of the main thread does not cut what a worker sends', {
+test('process.exit() of the main thread does not cut the messages of a worker', {
   skip: missing('python3'),
 }, () => {
   const receiver = `

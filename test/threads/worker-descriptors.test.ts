@@ -138,7 +138,9 @@ const ends = {
   'by an exception': `setImmediate(() => { throw new Error('on purpose'); });`,
 };
 for (const [how, end] of Object.entries(ends)) {
-  test(`what was left open in a worker that ends ${how} is closed once`, { skip: missing('strace') }, () => {
+  test(`a descriptor left open in a worker that ends ${how} is closed once`, {
+    skip: missing('strace'),
+  }, () => {
     const log = scratchPath('trace');
     const inWorker = `${prelude}
       globalThis.kept = [FileDescriptor.adopt(openSync('/etc/hostname', 'r')), ...pair()];
