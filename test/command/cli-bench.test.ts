@@ -29,7 +29,7 @@ test('bench measures an echo service, and gives the figures as JSON', TIMEOUT, a
   assert.ok(latency.count > 0 && throughput.messages > 0);
 });
 
-test('bench says what it needs of a service that does not give messages back', TIMEOUT, async (t) => {
+test('bench reports that the service does not echo messages', TIMEOUT, async (t) => {
   const path = scratchPath();
   const acceptor = closing(t, listen(path));
   (async () => {

@@ -60,7 +60,7 @@ test('JSON names the descriptors of each message', TIMEOUT, async (t) => {
   );
 });
 
-test('what cannot be passed is told in one line', TIMEOUT, async (t) => {
+test('a descriptor that cannot be passed is reported in one line', TIMEOUT, async (t) => {
   const path = scratchPath();
   for (const [fd, reason] of [
     ['/nonexistent', /--message 1 was not sent: cannot open \/nonexistent: ENOENT/],
@@ -78,7 +78,7 @@ test('what cannot be passed is told in one line', TIMEOUT, async (t) => {
   }
 });
 
-test('received ones are told of, saved, printed, and none stays open', TIMEOUT, async (t) => {
+test('received descriptors are reported, saved and printed, and none stays open', TIMEOUT, async (t) => {
   const path = scratchPath();
   const directory = scratchDirectory();
   const kept = `${directory}/kept`;

@@ -32,7 +32,7 @@ describe('--exec', TIMEOUT, () => {
     assert.equal((await cli.interrupted()).code, 0);
   });
 
-  it('closes when the command ends, and tells how it failed', async (t) => {
+  it('closes when the command ends, and reports its failure', async (t) => {
     const path = scratchPath();
     const cli = await listening(t, [path, '--exec', 'echo goodbye; exit 3']);
     const socket = closing(t, await connect(path));
@@ -43,7 +43,7 @@ describe('--exec', TIMEOUT, () => {
     assert.equal(code, 1);
   });
 
-  it('ends a command whose client is gone', async (t) => {
+  it('ends a command whose client has closed', async (t) => {
     const path = scratchPath();
     const cli = await listening(t, [path, '--exec', 'yes']);
     const socket = await connect(path);
@@ -67,7 +67,7 @@ describe('--exec', TIMEOUT, () => {
     assert.equal(code, 124);
   });
 
-  it('serves many without a word', async (t) => {
+  it('serves many clients without a warning', async (t) => {
     const path = scratchPath();
     const cli = await listening(t, [path, '--keep', '--exec', 'cat']);
     for (let i = 0; i < 12; i++) {

@@ -27,7 +27,7 @@ async function helpOf(t: TestContext, ...command: string[]): Promise<string> {
 
 describe('help', TIMEOUT, () => {
   for (const command of ['', ...COMMANDS]) {
-    it(`of seqpacket ${command} is what docs/cli.md says`, async (t) => {
+    it(`of seqpacket ${command} is the same as in docs/cli.md`, async (t) => {
       const help = await helpOf(t, ...(command === '' ? [] : [command]));
       const shown = ['seqpacket', command, '--help'].filter(Boolean).join(' ');
       const [, documented] = documentation.split(`\n\`\`\`console\n$ ${shown}\n`);
@@ -43,7 +43,7 @@ describe('help', TIMEOUT, () => {
     assert.equal((await run(t, ['help', 'ls'])).stdout, await helpOf(t, 'ls'));
   });
 
-  it('tells the exit codes that docs/cli.md has', async (t) => {
+  it('lists the exit codes of docs/cli.md', async (t) => {
     const codes = [...(await helpOf(t)).split('Exit codes:')[1]!.matchAll(/\b(\d+) /g)].map(
       ([, code]) => code,
     );
@@ -79,8 +79,8 @@ describe('wrong usage', TIMEOUT, () => {
   }
 });
 
-describe('what goes wrong', TIMEOUT, () => {
-  it('is told in one line that says what to do', async (t) => {
+describe('errors', TIMEOUT, () => {
+  it('are reported in one line with the remedy', async (t) => {
     const file = scratchPath();
     writeFileSync(file, '');
     for (const [args, reason] of [

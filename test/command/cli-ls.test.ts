@@ -27,7 +27,7 @@ interface Entry {
 }
 
 describe('ls', () => {
-  it('tells state, queues, peers and processes', WITH_SS, async (t) => {
+  it('shows state, queues, peers and processes', WITH_SS, async (t) => {
     // Spaces and numbers in a name are no end of it.
     const path = scratchPath('a name 17 * 18');
     const acceptor = closing(t, listen(path, { backlog: 5 }));
@@ -56,7 +56,7 @@ describe('ls', () => {
     assert.equal(connected.peerProcesses[0]?.pid, process.pid);
   });
 
-  it('draws a table, in which nothing is obeyed by a terminal', TIMEOUT, async (t) => {
+  it('draws a table without control characters', TIMEOUT, async (t) => {
     const name = `${abstractName()}\x1b[2J`;
     closing(t, listen(name));
     const { stdout } = await run(t, ['ls', '--listening']);
@@ -68,7 +68,7 @@ describe('ls', () => {
     assert.doesNotMatch(stdout, /connected/);
   });
 
-  it('finds a socket by whatever path leads to its file', WITH_SS, async (t) => {
+  it('finds a socket by any path to its file', WITH_SS, async (t) => {
     const path = scratchPath();
     closing(t, listen(path));
     const { code, stdout } = await run(t, ['ls', relative(process.cwd(), path)]);
@@ -76,7 +76,7 @@ describe('ls', () => {
     assert.ok(stdout.includes(`[${process.pid}]`));
   });
 
-  it('says so where ss is missing', TIMEOUT, async (t) => {
+  it('reports that ss is missing', TIMEOUT, async (t) => {
     const name = abstractName();
     closing(t, listen(name));
     const env = { ...process.env, PATH: '/nonexistent' };
@@ -86,7 +86,7 @@ describe('ls', () => {
     assert.match(stderr, /^seqpacket: "-": .* not installed: .* \(package iproute2\)$/m);
   });
 
-  it('says what else there is where there is no such socket', TIMEOUT, async (t) => {
+  it('lists other sockets if there is no such socket', TIMEOUT, async (t) => {
     const nowhere = await run(t, ['ls', '/nonexistent']);
     assert.deepEqual([nowhere.code, nowhere.stdout], [1, '']);
     assert.match(nowhere.stderr, /^seqpacket: no SEQPACKET socket has the address \/nonexistent/);
@@ -102,7 +102,7 @@ describe('ls', () => {
     }
   });
 
-  it('--watch tells again and again, until it is interrupted', TIMEOUT, async (t) => {
+  it('--watch repeats the list until it is interrupted', TIMEOUT, async (t) => {
     const name = abstractName();
     const acceptor = closing(t, listen(name));
     const cli = new Cli(t, ['ls', '--watch', '0.1', '--json', `@${name.slice(1)}`]);

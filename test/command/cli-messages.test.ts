@@ -27,7 +27,7 @@ async function texts(socket: SeqpacketSocket): Promise<string[]> {
 }
 
 describe('connect', TIMEOUT, () => {
-  it('sends lines, half-closes, prints what still comes, and ends with the peer', async (t) => {
+  it('sends lines, half-closes, prints further messages, and ends with the peer', async (t) => {
     const { cli, socket } = await connecting(t);
     cli.process.stdin.end('one\ntwo\n\nthree without an end');
     assert.deepEqual(await texts(socket), ['one', 'two', 'three without an end']);
@@ -46,7 +46,7 @@ describe('connect', TIMEOUT, () => {
     assert.deepEqual(await cli.ended, { code: 0, stdout: 'that was all\n', stderr: '' });
   });
 
-  it('goes on sending to a peer that has only half-closed', async (t) => {
+  it('continues to send to a peer that has half-closed', async (t) => {
     const { cli, socket } = await connecting(t, '--verbose');
     socket.shutdown('send');
     await cli.tells('end of file');
@@ -92,7 +92,7 @@ describe('connect', TIMEOUT, () => {
     assert.equal((await cli.ended).code, 0);
   });
 
-  it('sends lines with their delimiter, also those that hold nothing else', async (t) => {
+  it('sends lines with their delimiter, including empty lines', async (t) => {
     const { cli, socket } = await connecting(t, '--keep-delimiter');
     cli.process.stdin.end('a\n\nb\n');
     assert.deepEqual(await texts(socket), ['a\n', '\n', 'b\n']);
@@ -100,7 +100,7 @@ describe('connect', TIMEOUT, () => {
     assert.equal((await cli.ended).stderr, '');
   });
 
-  it('does not send what is empty only once it was decoded', async (t) => {
+  it('does not send a line that decodes to an empty message', async (t) => {
     for (const [option, input, sent] of [
       ['--hex', '61\r\n\r\n62\r\n', ['a', 'b']],
       ['--base64', 'YQ==\n \nYg==\n', ['a', 'b']],
@@ -147,7 +147,7 @@ describe('connect', TIMEOUT, () => {
     assert.equal((await cli.ended).code, 0);
   });
 
-  it('says which line is none, and fails', async (t) => {
+  it('reports the number of an invalid line, and fails', async (t) => {
     for (const [option, line, reason] of [
       ['--hex', '0g', /line 2 of the input: not pairs of hex digits/],
       ['--base64', 'a', /line 2 of the input: not base64/],
@@ -164,7 +164,7 @@ describe('connect', TIMEOUT, () => {
     }
   });
 
-  it('says what was not sent when the peer is gone', async (t) => {
+  it('reports unsent messages when the peer has closed', async (t) => {
     const { cli, socket } = await connecting(t);
     socket.shutdown('receive');
     cli.process.stdin.end('lost\n');
@@ -174,7 +174,7 @@ describe('connect', TIMEOUT, () => {
     assert.equal(code, 1);
   });
 
-  it('says that the peer has closed without reading everything', async (t) => {
+  it('reports that the peer has closed without reading everything', async (t) => {
     const { cli, socket } = await connecting(t);
     cli.process.stdin.write('unread\n');
     while (socket.ioControl('bytesReadable') === 0) await new Promise(setImmediate);
@@ -203,7 +203,7 @@ describe('connect', TIMEOUT, () => {
     }
   });
 
-  it('ends quietly when nobody reads its output any more', async (t) => {
+  it('ends quietly when its output is closed', async (t) => {
     const { cli, socket } = await connecting(t);
     cli.process.stdout.destroy();
     const sending = (async () => {
@@ -240,7 +240,7 @@ describe('connect', TIMEOUT, () => {
 });
 
 describe('listen', TIMEOUT, () => {
-  it('serves one client, and takes its socket file away', async (t) => {
+  it('serves one client, and removes its socket file', async (t) => {
     const path = scratchPath();
     const cli = await listening(t, [path, '--mode', '640']);
     assert.equal(statSync(path).mode & 0o777, 0o640);
@@ -256,7 +256,7 @@ describe('listen', TIMEOUT, () => {
     assert.equal(code, 0);
   });
 
-  it('--keep: serves many, tells their messages, and gives its input to all', async (t) => {
+  it('--keep: serves many clients, prints their messages, and sends its input to all', async (t) => {
     const path = scratchPath();
     const cli = await listening(t, [path, '--keep', '--json']);
     cli.type('{"data": "for the first"}');
@@ -301,7 +301,7 @@ describe('listen', TIMEOUT, () => {
     }
   });
 
-  it('and connect talk with each other, by an abstract name', async (t) => {
+  it('and connect exchange messages, at an abstract name', async (t) => {
     const name = `@seqpacket-test-${process.pid}`;
     const service = await listening(t, [name]);
     service.process.stdin.end('from the service\n');
@@ -310,7 +310,7 @@ describe('listen', TIMEOUT, () => {
     assert.equal((await service.ended).stdout, 'from the client\n');
   });
 
-  it('gives up when nobody comes', async (t) => {
+  it('fails after --timeout without a client', async (t) => {
     const { code, stderr } = await run(t, ['listen', scratchPath(), '--timeout', '0.2']);
     assert.equal(code, 124);
     assert.match(stderr, /^seqpacket: timeout: no client connected for 0.2 s/);

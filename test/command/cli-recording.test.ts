@@ -129,7 +129,7 @@ describe('a recording', TIMEOUT, () => {
     }
   });
 
-  it('goes through a pipe, and into replay', async (t) => {
+  it('can be piped into replay', async (t) => {
     const service = await serveAll(t, capitals);
     const between = scratchPath('between');
     const trace = await tracing(t, between, service, '--write', '-', '--once');
@@ -145,7 +145,7 @@ describe('a recording', TIMEOUT, () => {
     assert.match((await replay.ended).stdout, /^1 sent, 1 of 1 received as recorded, 0 differences$/m);
   });
 
-  it('is done again with another service, and what differs is shown', async (t) => {
+  it('is replayed against another service, and differences are shown', async (t) => {
     const file = await recording(t);
     const other = await serveAll(t, (data) =>
       String(data) === 'hello' ? Buffer.from('bye') : capitals(data),
@@ -180,7 +180,7 @@ describe('a recording', TIMEOUT, () => {
     assert.match(stdout, /^3000 sent, 3000 of 3000 received as recorded, 0 differences$/m);
   });
 
-  it('has everything that a client has received, also when the trace is ended in the middle', async (t) => {
+  it('contains every message a client has received, even if the trace ends early', async (t) => {
     const service = await serveAll(t, (data) => data.subarray(0, ANSWER_BYTES));
     const between = scratchPath('between');
     const file = scratchPath('middle.pcapng');

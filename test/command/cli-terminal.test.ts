@@ -63,7 +63,7 @@ class Terminal {
 }
 
 describe('on a terminal', OPTIONS, () => {
-  it('connect prompts, and what comes gets in between', async (t) => {
+  it('connect prompts, and prints messages between the prompts', async (t) => {
     const path = scratchPath();
     const acceptor = closing(t, listen(path));
     const terminal = new Terminal(t, ['connect', path]);
@@ -86,7 +86,7 @@ describe('on a terminal', OPTIONS, () => {
     assert.match(terminal.shown, /the last word/);
   });
 
-  it('Ctrl-C ends it, and the peer hears the end of file', async (t) => {
+  it('Ctrl-C ends it, and the peer receives the end of file', async (t) => {
     const path = scratchPath();
     const acceptor = closing(t, listen(path));
     const terminal = new Terminal(t, ['connect', path]);
@@ -97,7 +97,7 @@ describe('on a terminal', OPTIONS, () => {
     assert.equal(await terminal.ended(), 130);
   });
 
-  it('there are colours, unless NO_COLOR says otherwise', async (t) => {
+  it('output has colours, unless NO_COLOR is set', async (t) => {
     closing(t, listen(scratchPath()));
     const colourful = new Terminal(t, ['ls']);
     assert.equal(await colourful.ended(), 0);

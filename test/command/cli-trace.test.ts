@@ -83,7 +83,7 @@ describe('trace', TIMEOUT, () => {
       assert.equal(received, sent);
     });
 
-    it(`lets a sender know that nobody receives any more, ${title}`, async (t) => {
+    it(`forwards the end of receiving to a sender, ${title}`, async (t) => {
       const [from, to] = ends(await traced(t));
       to.shutdown('receive');
       const sending = (async () => {
@@ -156,7 +156,7 @@ describe('trace', TIMEOUT, () => {
     );
   });
 
-  it('serves many clients at once, and goes on when there is no service', async (t) => {
+  it('serves many clients at once, and continues without a service', async (t) => {
     const path = scratchPath();
     const between = scratchPath('between');
     const trace = await tracing(t, between, path);
@@ -192,7 +192,7 @@ describe('trace', TIMEOUT, () => {
     while (count() !== before - 2) await new Promise((resolve) => setTimeout(resolve, 10));
   });
 
-  it('does not stand between an address and itself', async (t) => {
+  it('refuses the same address on both sides', async (t) => {
     const { code, stderr } = await run(t, ['trace', '@same', '@same']);
     assert.equal(code, 2);
     assert.match(stderr, /trace needs two different addresses/);

@@ -47,7 +47,7 @@ describe('a privileged helper', TIMEOUT, () => {
     return { answer: JSON.parse(String(data)), fds };
   }
 
-  it('opens what may be asked for, for reading only, and nothing else', async (t) => {
+  it('opens only permitted files, for reading only', async (t) => {
     const program = await helper(t, process.getuid!());
     using socket = await connect(socketFile);
     const { answer, fds } = await ask(socket, 'secret');
@@ -68,14 +68,14 @@ describe('a privileged helper', TIMEOUT, () => {
     assert.equal(existsSync(socketFile), false);
   });
 
-  it('does not hear those who are not let in', async (t) => {
+  it('receives nothing from refused clients', async (t) => {
     const program = await helper(t, process.getuid!() + 1);
     using socket = await connect(socketFile);
     await assert.rejects(ask(socket, 'secret'), /EOF|EPIPE|ECONNRESET/);
     assert.equal((await program.stop()).split('\n').length, 2, program.printed);
   });
 
-  it('serves another user, who cannot open the file', { skip: cannotBeSomebodyElse(recipe) }, async (t) => {
+  it('serves another user without access to the file', { skip: cannotBeSomebodyElse(recipe) }, async (t) => {
     const nobody = 65534;
     await helper(t, nobody);
     chmodSync(recipe.temporary, 0o711);
@@ -102,7 +102,7 @@ describe('a reconnecting client', TIMEOUT, () => {
     assert.equal(new Set(lines).size, lines.length);
   });
 
-  it('does not hammer at a server that refuses it', async (t) => {
+  it('waits between attempts if the server refuses it', async (t) => {
     const acceptor = listen(recipe.here('/tmp/weather.socket'), { allow: {} });
     const accepted = acceptor.accept().catch(() => undefined);
     const watch = recipe.start(t, 'watch.mjs');

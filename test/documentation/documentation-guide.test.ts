@@ -96,7 +96,7 @@ describe('a first server and client', TIMEOUT, () => {
     await server.stop();
   });
 
-  it('an answer that comes too late is no answer to the next request', async (t) => {
+  it('a late answer is not matched with the next request', async (t) => {
     using acceptor = listen(first.here('/tmp/sums.socket'));
     const client = first.start(t, 'timeout.mjs');
     using slow = await acceptor.accept();
@@ -171,7 +171,7 @@ const OUTPUTS: Record<string, Record<string, string | RegExp>> = {
 for (const [document, outputs] of Object.entries(OUTPUTS)) {
   describe(document, TIMEOUT, () => {
     for (const [file, expected] of Object.entries(outputs)) {
-      it(`${file} prints what it says`, async (t) => {
+      it(`${file} prints the documented output`, async (t) => {
         const output = await page(document).run(t, file);
         if (typeof expected === 'string') assert.equal(output, expected);
         else assert.match(output, expected);

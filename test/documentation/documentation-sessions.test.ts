@@ -133,7 +133,7 @@ describe('connect', TIMEOUT, () => {
     assert.deepEqual(sorted(await typed(t, [own(step!.command)])), sorted(step!.output));
   });
 
-  it('what goes wrong', async (t) => {
+  it('errors', async (t) => {
     const [step] = stepsOf(session('docs/cli.md: $ seqpacket connect capitals.sock'));
     assert.equal(await typed(t, [step!.command]), step!.output);
   });

@@ -54,7 +54,7 @@ function isOfThePackage(command: string): boolean {
   return script !== undefined && script in scripts;
 }
 
-test('every block of code is tested, or says why it cannot be', () => {
+test('every block of code is tested, or gives the reason why not', () => {
   assert.deepEqual(blocks.filter((block) => testOf(block) === undefined).map(nameOf), []);
   const names = blocks.map(nameOf);
   assert.deepEqual(
@@ -147,7 +147,7 @@ function anchorsOf(document: string): string[] {
   );
 }
 
-test('every link leads somewhere, also within a page', () => {
+test('every link has a target, including links within a page', () => {
   const dead: string[] = [];
   for (const document of [...documents, 'CHANGELOG.md']) {
     const text = readFileSync(root + document, 'utf8').replaceAll(/^ *```.*?^ *```$/gms, '');

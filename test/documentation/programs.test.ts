@@ -27,7 +27,7 @@ test('every example is tested here', () => {
 });
 
 for (const [name, expected] of Object.entries(outputs)) {
-  test(`the example ${name} prints what it should`, async () => {
+  test(`the example ${name} prints the expected output`, async () => {
     const { stdout, stderr } = await run(`examples/${name}`);
     assert.equal(stdout, expected);
     assert.equal(stderr, '');
