@@ -1,4 +1,4 @@
-/** Paths: nothing is cut, nothing is mistaken, and what was given is reported back. */
+/** Paths are never cut or mistaken for others, and are reported back as given. */
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';

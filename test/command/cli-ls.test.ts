@@ -1,4 +1,4 @@
-/** `seqpacket ls`: what there is, and who holds it. */
+/** `seqpacket ls`: the sockets of the system, and the processes that hold them. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { statSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** The command with programs that nobody here wrote, also with a `trace` in between. */
+/** The command with programs of other projects, also with a `trace` in between. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** `seqpacket trace`: everything goes on as if nobody were in between, and is seen. */
+/** `seqpacket trace`: all traffic is forwarded unchanged, and shown. */
 import assert from 'node:assert/strict';
 import { closeSync, existsSync, fstatSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';

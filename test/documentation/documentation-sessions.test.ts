@@ -1,4 +1,4 @@
-/** Sessions in README and docs: what is typed there shows what is shown there. */
+/** Sessions in README and docs: each typed command prints the documented output. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

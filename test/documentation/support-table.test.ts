@@ -1,4 +1,4 @@
-/** What the README says about runtimes is what the matrix runs. */
+/** The runtimes in the README are those that the matrix runs. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';

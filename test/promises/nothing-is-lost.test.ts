@@ -1,4 +1,4 @@
-/** Promise: no message is taken off the queue and thrown away, and what was sent before the end arrives. */
+/** Promise: no message is taken off the queue and thrown away, and messages sent before the end arrive. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,4 +1,4 @@
-/** What is left out where it would be in vain, or is seldom needed: nothing may be missed by that. */
+/** Skipped first tries and stopped polling: neither may lose a message or an event. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MessageFlag, type SeqpacketSocket } from 'seqpacket';

@@ -1,4 +1,4 @@
-/** Who is at the other end, by the kernel's word. */
+/** Peer identity, verified by the kernel. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,4 +1,4 @@
-/** A socket that is ready but that nobody waits on costs no CPU: its poll is disarmed after one event. */
+/** A ready socket without waiting operations costs no CPU: its poll is disarmed after one event. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fillSendQueue, socketPair } from '../support/sockets.js';

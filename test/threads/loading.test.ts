@@ -1,4 +1,4 @@
-/** The binary is found, or the first call says what is missing and what to do. */
+/** The binary is found, or the first call reports the cause and the remedy. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';

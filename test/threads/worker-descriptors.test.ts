@@ -1,4 +1,4 @@
-/** Promise: in a worker, too, a number is closed once, whoever has opened it, and never another thread's file. */
+/** Promise: in a worker, too, a number is closed once, regardless of its opener, and never another thread's file. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
