@@ -120,7 +120,7 @@ export class Receiver {
     if (count < 0) throw this.failure(count);
     const messages = copyMessages(count);
     if (messages === undefined) {
-      this.#recordDescriptors(batchHasDescriptors(count));
+      this.#recordDescriptors(batchHasDescriptors(count), false);
       this.#holdBatch(count, undefined);
       return this.#receiveHeldBatch(max);
     }
@@ -147,7 +147,7 @@ export class Receiver {
     if (count < 0) throw this.failure(count);
     const bytes = recordMessages(count, slots);
     if (bytes === -1) {
-      this.#recordDescriptors(batchHasDescriptors(count));
+      this.#recordDescriptors(batchHasDescriptors(count), true);
       this.#holdBatch(count, slots);
       return this.#receiveHeldIntoSlots(slots);
     }
@@ -162,7 +162,7 @@ export class Receiver {
     if (bytes === WOULD_BLOCK) return WOULD_BLOCK;
     const ancillary = this.takeAncillaryData();
     closeDescriptors(ancillary);
-    this.#recordDescriptors(ancillary.truncated || ancillary.fds.length > 0);
+    this.#recordDescriptors(ancillary.truncated || ancillary.fds.length > 0, true);
     slots.lengths[0] = bytes;
     slots.length = 1;
     return 1;
@@ -193,7 +193,7 @@ export class Receiver {
     if (data === WOULD_BLOCK) return WOULD_BLOCK;
     const ancillary = this.takeAncillaryData();
     closeDescriptors(ancillary);
-    this.#recordDescriptors(ancillary.truncated || ancillary.fds.length > 0);
+    this.#recordDescriptors(ancillary.truncated || ancillary.fds.length > 0, false);
     return [data];
   }
 
@@ -201,8 +201,8 @@ export class Receiver {
    * Records whether messages had descriptors. If so, the next messages are received singly: a batch of 64 would hold up
    * to 16,192 descriptors. They are needed only if a message after an empty one is later received with descriptors.
    */
-  #recordDescriptors(had: boolean): void {
-    if (had && this.emptyMessages === 'eof') this.#singleReceives = MAX_BATCH;
+  #recordDescriptors(had: boolean, mayHold: boolean): void {
+    if (had && (mayHold || this.emptyMessages === 'eof')) this.#singleReceives = MAX_BATCH;
     else if (this.#singleReceives > 0) this.#singleReceives--;
   }
 
@@ -299,8 +299,9 @@ export class Receiver {
     // At end of file, the kernel fills the rest of a batch with empty results, which look like empty messages.
     if (!this.#connection.hasEnabledMarks) this.#connection.enableMarks();
     const flags = MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
-    // Messages after an empty message that is reported as end of file are held, and may be received with descriptors.
-    const mayHold = this.emptyMessages === 'eof';
+    // Held messages may be received with descriptors: those from an empty message on that is reported as end of file, and
+    // those from a message on that is longer than its slot.
+    const mayHold = slots !== undefined || this.emptyMessages === 'eof';
     let count = receiveBatch(fd, max, flags, mayHold, slots);
     if (count === -ECONNRESET) {
       this.#connection.recordReset();

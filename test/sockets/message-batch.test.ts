@@ -192,6 +192,17 @@ test('a message longer than a slot ends the batch before it, and is not lost', a
   assert.equal(ends.b.counters.bytesReceived, ends.a.counters.bytesSent);
 });
 
+test('a message longer than a slot keeps its descriptors where empty messages are delivered, too', async () => {
+  using ends = socketPair();
+  ends.b.setOption('emptyMessages', 'deliver');
+  const batch = new MessageBatch({ messages: 4, bytes: 1 });
+  await ends.a.sendWithFds('long', [0, 1]);
+  await assert.rejects(ends.b.receiveBatch(batch), { code: 'EMSGSIZE' });
+  const { fds, controlTruncated } = await ends.b.receiveWithFds(Buffer.alloc(4), 2);
+  assert.deepEqual([fds.length, controlTruncated], [2, false]);
+  for (const fd of fds) fd.close();
+});
+
 test('the messages around one that is longer than a slot are received in order', async () => {
   using ends = socketPair();
   const batch = new MessageBatch({ messages: 10, bytes: SLOT });

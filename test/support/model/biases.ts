@@ -9,8 +9,8 @@ export const BIASES: readonly Bias[] = [
   [[/^(connect|accept)$/, 12]],
   [[/^(send|trySend|receive|tryReceive|abort|cancel)/, 6]],
   [
-    [/^sendMany$/, 20],
-    [/^receiveMany$/, 15],
+    [/^send(Many|Batch)$/, 20],
+    [/^receive(Many|Batch)$/, 15],
     [/^pair$/, 3],
   ],
   [[/^(send|shutdown|pair)/, 5]],

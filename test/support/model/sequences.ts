@@ -37,8 +37,15 @@ import {
   setReceiveBufferSize,
   setSendBufferSize,
 } from './commands/options.js';
-import { receive, receiveMany, receiveMessage, receiveWithFds, tryReceive } from './commands/receiving.js';
-import { send, sendMany, sendWithFds, trySend } from './commands/sending.js';
+import {
+  receive,
+  receiveBatch,
+  receiveMany,
+  receiveMessage,
+  receiveWithFds,
+  tryReceive,
+} from './commands/receiving.js';
+import { send, sendBatch, sendMany, sendWithFds, trySend } from './commands/sending.js';
 import { abort, cancel, wait } from './commands/waiting.js';
 import { wrongArgument } from './commands/wrong-arguments.js';
 
@@ -91,6 +98,8 @@ const commands: readonly Kind[] = [
   detach,
   removeFile,
   placeFile,
+  receiveBatch,
+  sendBatch,
 ];
 
 const LONGEST_RUN = 120;

@@ -4,7 +4,7 @@ import { emptyMessages, socket } from '../arguments/subjects.js';
 import { command } from '../command.js';
 import { done, failed, outcomeOf } from '../expected/outcome.js';
 import { limits } from '../real/limits.js';
-import { hasEmptyWaiting } from '../real/waiting-messages.js';
+import { hasSplittingWaiting } from '../real/waiting-messages.js';
 
 /** SO_SNDBUF and SO_RCVBUF: doubled, with a lower limit. */
 export const bufferSize = fc.constantFrom(0, 0, 3000, 5000, 100_000);
@@ -58,7 +58,7 @@ export const setEmptyMessages = command(
       },
     );
   },
-  (world, { at }) => !hasEmptyWaiting(world, world.sockets[at]!.model),
+  (world, { at }) => !hasSplittingWaiting(world, world.sockets[at]!.model),
 );
 
 export const getOption = command('getOption', 2, { at: socket }, async (world, { at }) => {

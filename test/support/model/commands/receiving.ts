@@ -1,15 +1,17 @@
+import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import type { Message, ReceivedWithFds } from 'seqpacket';
+import { type Message, MessageBatch, type ReceivedWithFds } from 'seqpacket';
 import { Room, rooms, view } from '../arguments/buffers.js';
 import { receiveFlags } from '../arguments/flags.js';
 import { abortedBefore, operate, signal, signalOf } from '../arguments/signals.js';
 import { socket } from '../arguments/subjects.js';
 import { command } from '../command.js';
+import { digest } from '../expected/message.js';
 import { Ticket } from '../expected/operation.js';
 import { failed } from '../expected/outcome.js';
-import { Receive, ReceiveMany } from '../expected/receiving.js';
+import { Receive, ReceiveBatch, ReceiveMany } from '../expected/receiving.js';
 import { contentsOfMessage, contentsWithFds } from '../real/received-contents.js';
-import { hasEmptyWaiting } from '../real/waiting-messages.js';
+import { hasSplittingWaiting } from '../real/waiting-messages.js';
 
 export const receive = command(
   'receive',
@@ -89,7 +91,32 @@ export const receiveMany = command(
       model.receives.start(new ReceiveMany(model, Math.min(max, 64), ticket, abort));
     });
   },
-  (world, { at }) => !hasEmptyWaiting(world, world.sockets[at]!.model),
+  (world, { at }) => !hasSplittingWaiting(world, world.sockets[at]!.model),
+);
+
+const slot = fc.constantFrom(1, 5, 1500, 20_000);
+
+export const receiveBatch = command(
+  'receiveBatch',
+  5,
+  { at: socket, max: most, slot, signal },
+  async (world, { at, max, slot, signal }) => {
+    const { real, model } = world.sockets[at]!;
+    const abort = signalOf(world, signal);
+    const batch = new MessageBatch({ messages: max, bytes: slot });
+    const ticket = await world.start(
+      () => real.receiveBatch(batch, { signal: abort }),
+      (count) => {
+        assert.equal(count, batch.length);
+        return [...batch].map(digest);
+      },
+    );
+    const refused = model.session === undefined ? 'recvmsg EBADF' : abortedBefore(abort);
+    operate(refused, ticket, () => {
+      model.receives.start(new ReceiveBatch(model, Math.min(max, 64), slot, ticket, abort));
+    });
+  },
+  (world, { at, slot }) => !hasSplittingWaiting(world, world.sockets[at]!.model, slot),
 );
 
 export const tryReceive = command(

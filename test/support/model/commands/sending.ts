@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { MessageFlag } from 'seqpacket';
+import { MessageBatch, MessageFlag } from 'seqpacket';
 import { lengths, split } from '../arguments/buffers.js';
 import { sendFlags } from '../arguments/flags.js';
 import { sources, sourcesOf } from '../arguments/sent-descriptors.js';
@@ -68,6 +68,28 @@ export const sendMany = command(
     const data = manyLengths.map((each) => world.message(total(each)));
     const parts = data.map((each, index) => split(each, manyLengths[index]!));
     const ticket = await world.start(() => real.sendMany(parts, { signal: abort }));
+    const refused = model.session === undefined ? 'sendmsg EBADF' : abortedBefore(abort);
+    operate(refused && `${refused} after 0`, ticket, () => {
+      const messages = data.map((each) => ({ data: each, files: [] }));
+      const totalSent = () => real.counters.messagesSent;
+      model.sends.start(new SendMany(model, messages, totalSent, ticket, abort));
+    });
+  },
+  (world, { at, manyLengths }) => !world.isUntellable(world.sockets[at]!.model, manyLengths.map(total)),
+);
+
+export const sendBatch = command(
+  'sendBatch',
+  6,
+  { at: socket, manyLengths, signal },
+  async (world, { at, manyLengths, signal }) => {
+    const { real, model } = world.sockets[at]!;
+    const abort = signalOf(world, signal);
+    const data = manyLengths.map((each) => world.message(total(each)));
+    const bytes = Math.max(1, ...data.map((each) => each.length));
+    const batch = new MessageBatch({ messages: Math.max(1, data.length), bytes });
+    for (const each of data) batch.push(each);
+    const ticket = await world.start(() => real.sendBatch(batch, { signal: abort }));
     const refused = model.session === undefined ? 'sendmsg EBADF' : abortedBefore(abort);
     operate(refused && `${refused} after 0`, ticket, () => {
       const messages = data.map((each) => ({ data: each, files: [] }));

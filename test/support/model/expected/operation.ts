@@ -60,8 +60,8 @@ export abstract class Operation {
     return false;
   }
 
-  /** Whether it may fetch several messages, and so some behind the one that ends it. */
-  get fetchesSeveral(): boolean {
+  /** Whether it fetches several messages, and holds those from a message of this length on. */
+  splitsAt(_length: number): boolean {
     return false;
   }
 

@@ -137,8 +137,22 @@ export class ReceiveMany extends Receiving {
     super(socket, 0, ticket, signal);
   }
 
-  override get fetchesSeveral(): boolean {
-    return true;
+  override splitsAt(length: number): boolean {
+    return length === 0 && this.session.emptyMessages === 'eof';
+  }
+
+  /** Whether the next messages are received one by one. */
+  protected get isOne(): boolean {
+    return this.session.expected > LONGEST_OF_BATCH || this.session.oneByOne > 0;
+  }
+
+  protected isTooLong(_message: Message): boolean {
+    return false;
+  }
+
+  /** Whether messages may be held where empty messages are delivered, too. */
+  protected get mayHold(): boolean {
+    return false;
   }
 
   attempt(): Outcome | undefined {
@@ -156,29 +170,70 @@ export class ReceiveMany extends Receiving {
       held.shift();
       return failed('recvmsg EOF');
     }
-    const end = held.findIndex((message) => this.isEnd(message));
+    if (this.isTooLong(first)) return failed(`recvmsg EMSGSIZE ${first.data.length}`);
+    const end = held.findIndex((message) => this.isEnd(message) || this.isTooLong(message));
     const messages = held.splice(0, Math.min(end === -1 ? this.max : end, this.max));
     for (const message of messages) this.count(message);
     return { value: messages.map(({ data }) => digest(data)) };
   }
 
   #fetch(): void {
-    const { kernel, held, expected, oneByOne, emptyMessages } = this.session;
-    const isOne = expected > LONGEST_OF_BATCH || oneByOne > 0;
+    const { kernel, held, oneByOne, emptyMessages } = this.session;
+    const { isOne } = this;
     const fetched = kernel.queue.splice(0, isOne ? 1 : this.max);
+    const isOfBatch = (message: Message) => !this.isEnd(message) && !this.isTooLong(message);
     const isPlain = fetched.every(({ data, files }) => data.length > 0 && files.length === 0);
-    const isTaken = isOne ? fetched.some((message) => !this.isEnd(message)) : isPlain && fetched.length > 0;
+    const isTaken = isOne
+      ? fetched.some(isOfBatch)
+      : isPlain && fetched.length > 0 && fetched.every(isOfBatch);
     if (!isOne || isTaken) {
       const hadDescriptors = fetched.some(({ files }) => files.length > 0);
-      if (hadDescriptors && emptyMessages === 'eof') this.session.oneByOne = 64;
+      if (hadDescriptors && (this.mayHold || emptyMessages === 'eof')) this.session.oneByOne = 64;
       else if (isOne && oneByOne > 0) this.session.oneByOne--;
     }
-    if (isTaken) this.expect(Math.max(...fetched.map(({ data }) => data.length)));
+    if (isTaken) this.learn(Math.max(...fetched.map(({ data }) => data.length)));
     held.push(...fetched);
+  }
+
+  /** Called with the length of the longest message that was fetched. */
+  protected learn(length: number): void {
+    this.expect(length);
   }
 
   get #count(): number {
     const { outcome } = this.ticket;
     return outcome !== undefined && 'value' in outcome ? (outcome.value as string[]).length : 0;
   }
+}
+
+/** receiveBatch */
+export class ReceiveBatch extends ReceiveMany {
+  constructor(
+    socket: SocketModel,
+    max: number,
+    readonly slot: number,
+    ticket: Ticket,
+    signal: AbortSignal | undefined,
+  ) {
+    super(socket, max, ticket, signal);
+  }
+
+  override splitsAt(length: number): boolean {
+    return super.splitsAt(length) || length > this.slot;
+  }
+
+  protected override get isOne(): boolean {
+    return this.session.oneByOne > 0;
+  }
+
+  protected override isTooLong({ data }: Message): boolean {
+    return data.length > this.slot;
+  }
+
+  protected override get mayHold(): boolean {
+    return true;
+  }
+
+  /** Slots have their length, whatever the messages are like. */
+  protected override learn(): void {}
 }

@@ -38,10 +38,9 @@ export class SocketModel {
     return [this.connects, this.receives, this.sends];
   }
 
-  /** Whether a receiveMany waits that reports empty messages as end of file: messages fetched behind one stay here. */
-  get fetchesBehindEnd(): boolean {
-    const fetches = this.receives.waiting.some((each) => each.fetchesSeveral);
-    return fetches && this.session?.emptyMessages === 'eof';
+  /** Whether a waiting receive fetches several messages, and holds those from a message of one of these lengths on. */
+  splitsAt(lengths: readonly number[]): boolean {
+    return this.receives.waiting.some((each) => lengths.some((length) => each.splitsAt(length)));
   }
 
   get localPath(): string {

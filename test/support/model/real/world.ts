@@ -132,13 +132,12 @@ export class World {
   }
 
   /**
-   * Whether a receiveMany might read an empty message as the end of file while messages behind it arrive one by
-   * one: the number of messages it has fetched is then unknown.
+   * Whether a waiting batch might be split by a message of one of these lengths while messages behind it arrive one by
+   * one. The number of messages that it has fetched is then unknown.
    */
   isUntellable(model: SocketModel, lengths: readonly number[]): boolean {
     const { session } = model;
-    if (session === undefined || !lengths.includes(0)) return false;
-    if (!this.peerOf(model)?.fetchesBehindEnd) return false;
+    if (session === undefined || !this.peerOf(model)?.splitsAt(lengths)) return false;
     const messages = lengths.map((each) => ({ data: Buffer.alloc(each), files: [] }));
     return model.sends.waiting.length > 0 || !session.kernel.hasRoomFor(messages);
   }
