@@ -1,6 +1,7 @@
 // This package.
 import { openSync } from 'node:fs';
 import { connect, listen, MessageBatch } from 'seqpacket';
+import { useEveryKind } from './every-kind.mjs';
 import { Meter, Pace, play, reportReady, work } from './role.mjs';
 
 const BATCH = 64;
@@ -21,6 +22,9 @@ function configured(socket) {
   if (work.variants.includes('busy-poll')) socket.setOption('busyPoll', 50);
   return socket;
 }
+
+// Idle connections are weighed without it.
+if (!work.role.startsWith('idle')) await useEveryKind();
 
 await play({
   async echo() {
