@@ -43,10 +43,8 @@ for (const name of readdirSync(directory).filter((each) => each.endsWith('.node'
 
 const flags = [
   ...warnings,
-  '-Os',
+  '-O2',
   '-flto',
-  // With -Os, the headers of glibc would call functions of glibc instead of inline ones.
-  '-D__USE_EXTERN_INLINES',
   // The stack is never unwound through this code.
   '-fno-asynchronous-unwind-tables',
   '-fno-unwind-tables',
