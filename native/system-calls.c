@@ -189,15 +189,15 @@ napi_value js_fchmod(napi_env env, napi_callback_info info) {
   return outcome(&call, fchmod(fd, (mode_t)mode));
 }
 
-/* poll(fd, events), without waiting: the events, or 0 */
+/* poll(fd, events, milliseconds): the events, or 0. Not repeated after a signal, when less time is left. */
 napi_value js_poll(napi_env env, napi_callback_info info) {
   struct call call = begin_call(env, info);
   int fd = integer_argument(&call, 0);
   int events = integer_argument(&call, 1);
+  int milliseconds = integer_argument(&call, 2);
   if (call.failed) return arguments_unread(&call);
   struct pollfd polled = {.fd = fd, .events = (short)events};
-  int result;
-  RETRY(result, poll(&polled, 1, 0));
+  int result = poll(&polled, 1, milliseconds);
   return outcome(&call, result == -1 ? -1 : polled.revents);
 }
 

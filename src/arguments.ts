@@ -185,6 +185,14 @@ export interface MessageOptions extends SignalOption {
   flags?: number | undefined;
 }
 
+export interface TimeoutOption {
+  /**
+   * How long to wait, in milliseconds. After that, the call throws `ETIMEDOUT`, and has had no effect. 0 does not wait.
+   * Without a timeout, the call waits without a limit.
+   */
+  timeout?: number | undefined;
+}
+
 const NO_OPTIONS = {};
 
 export function checkOptions<T extends object>(options: T | undefined, name = 'options'): T {
@@ -216,7 +224,12 @@ function isAbortSignal(value: unknown): value is AbortSignal {
   return typeof (value as AbortSignal).addEventListener === 'function';
 }
 
-export function checkFlags(options: MessageOptions | undefined): number {
+export function checkFlags(options: { flags?: number | undefined } | undefined): number {
   const { flags } = checkOptions(options);
   return flags === undefined ? 0 : checkInteger(flags, 'options.flags');
+}
+
+export function checkTimeout(options: TimeoutOption | undefined): number | undefined {
+  const { timeout } = checkOptions(options);
+  return timeout === undefined ? undefined : checkInteger(timeout, 'options.timeout');
 }

@@ -4,6 +4,7 @@ export type * from './index.js';
 export {
   activated,
   connect,
+  connectSync,
   FileDescriptor,
   listen,
   MessageBatch,

@@ -6,7 +6,7 @@
 
 export type { AllowedPeers } from './accepting/admission';
 export type { SocketPath } from './addresses/address';
-export type { Buffers, Data, DataPart, MessageOptions, SignalOption } from './arguments';
+export type { Buffers, Data, DataPart, MessageOptions, SignalOption, TimeoutOption } from './arguments';
 export type { FileType, SocketFamily, SocketType } from './descriptors/descriptor-kind';
 export { type FdSource, FileDescriptor } from './descriptors/file-descriptor';
 export type { AbortError, SeqpacketError } from './errors';
@@ -22,13 +22,24 @@ export {
   SeqpacketAcceptor,
 } from './sockets/acceptor';
 export { type ActivatedSocket, activated } from './sockets/activation';
-export { type ConnectOptions, connect, type PairOptions, pair } from './sockets/connect';
+export {
+  type ConnectOptions,
+  type ConnectSyncOptions,
+  connect,
+  connectSync,
+  type PairOptions,
+  pair,
+} from './sockets/connect';
 export { type ListenOptions, listen } from './sockets/listen';
 export type { SettableSocketOptions, SocketOptions } from './sockets/options';
 export { pairForChild } from './sockets/pair-for-child';
 export {
   type ReceiveManyOptions,
+  type ReceiveManySyncOptions,
   type ReceiveMessageOptions,
+  type ReceiveMessageSyncOptions,
+  type ReceiveSyncOptions,
+  type SendSyncOptions,
   SeqpacketSocket,
 } from './sockets/socket';
 export type { Credentials, PeerCredentials } from './system/peer-credentials';

@@ -5,6 +5,7 @@ import {
   type ActivatedSocket,
   activated,
   connect,
+  connectSync,
   type Data,
   type FileDescriptor,
   type FileType,
@@ -50,6 +51,18 @@ export async function types(socket: SeqpacketSocket, acceptor: SeqpacketAcceptor
   is<number>()(await socket.sendMany([Buffer.alloc(1), [Buffer.alloc(1)]], { signal }), true);
   is<boolean>()(socket.trySend(Buffer.alloc(1), [0]), true);
   is<number | null>()(socket.tryReceive(Buffer.alloc(1)), true);
+  is<SeqpacketSocket>()(connectSync('/path', { timeout: 1, emptyMessages: 'deliver' }), true);
+  is<SeqpacketSocket>()(acceptor.acceptSync({ timeout: 1 }), true);
+  is<number>()(
+    socket.sendSync(['text', Buffer.alloc(1)], { fds: [0, acceptor], flags: 0, timeout: 1 }),
+    true,
+  );
+  is<number>()(socket.receiveSync([Buffer.alloc(1)], { flags: 2, timeout: undefined }), true);
+  is<Message>()(socket.receiveMessageSync({ maxFds: 1, timeout: 1 }), true);
+  is<number>()(socket.sendManySync(['one', [Buffer.alloc(1)]], { timeout: 1 }), true);
+  is<Buffer[]>()(socket.receiveManySync({ max: 5, timeout: 1 }), true);
+  // @ts-expect-error a blocking call cannot be aborted
+  socket.receiveMessageSync({ signal });
   for await (const data of socket) is<Buffer>()(data, true);
   for await (const message of socket.messages()) is<Message>()(message, true);
   for await (const accepted of acceptor) is<SeqpacketSocket>()(accepted, true);

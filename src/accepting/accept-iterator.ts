@@ -1,7 +1,7 @@
 /** Iteration over connections: the loop of a server, which continues after a shortage of descriptors or memory. */
 import type { SeqpacketError } from '../errors';
 import { clearTimeout, setTimeout } from '../system/timers';
-import type { Attempt, OperationQueue, WOULD_BLOCK } from '../waiting/operation-queue';
+import type { Attempt, OperationQueue, UNFINISHED, WOULD_BLOCK } from '../waiting/operation-queue';
 
 /** The errors for a shortage of descriptors or memory, after which accepting can continue (accept(2)). */
 const SHORTAGES = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
@@ -106,8 +106,8 @@ class AcceptStep<Socket> implements Attempt<Socket> {
     private readonly acceptance: Attempt<Socket>,
   ) {}
 
-  try(): Socket | typeof WOULD_BLOCK {
-    return this.acceptance.try() as Socket | typeof WOULD_BLOCK;
+  try(): Socket | typeof WOULD_BLOCK | typeof UNFINISHED {
+    return this.acceptance.try();
   }
 
   failure(errno: number): Error {

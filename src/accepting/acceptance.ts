@@ -5,7 +5,7 @@ import { systemError } from '../errors';
 import { EAGAIN, ECONNABORTED, SOCKET_FLAGS } from '../system/linux';
 import { os } from '../system/os';
 import { peerCredentials } from '../system/peer-credentials';
-import { type Attempt, WOULD_BLOCK } from '../waiting/operation-queue';
+import { type Attempt, UNFINISHED, WOULD_BLOCK } from '../waiting/operation-queue';
 import { type AllowedPeers, isAllowed } from './admission';
 import type { ConnectionLimit } from './connection-limit';
 
@@ -38,7 +38,7 @@ export class Acceptance<Socket> implements Attempt<Socket> {
     private readonly open: (fd: number, localPath: string | Buffer) => Socket,
   ) {}
 
-  try(): Socket | typeof WOULD_BLOCK {
+  try(): Socket | typeof WOULD_BLOCK | typeof UNFINISHED {
     const { acceptor } = this;
     // Another owner of the open file description may have made it blocking. accept4(2) would block the event loop.
     setNonBlocking(acceptor.fd, true);
@@ -53,7 +53,7 @@ export class Acceptance<Socket> implements Attempt<Socket> {
       if (reason === undefined) return this.#admit(fd);
       this.#refuse(fd, reason);
     }
-    return WOULD_BLOCK;
+    return UNFINISHED;
   }
 
   failure(errno: number): Error {

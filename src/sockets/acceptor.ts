@@ -5,13 +5,22 @@ import type { AllowedPeers } from '../accepting/admission';
 import { ConnectionLimit } from '../accepting/connection-limit';
 import { type Address, bindTo } from '../addresses/address';
 import { SocketFile, type SocketFileOptions } from '../addresses/socket-file';
-import { checkBoolean, checkInteger, checkOneOf, checkSignal, type SignalOption } from '../arguments';
+import {
+  checkBoolean,
+  checkInteger,
+  checkOneOf,
+  checkSignal,
+  checkTimeout,
+  type SignalOption,
+  type TimeoutOption,
+} from '../arguments';
 import type { FileDescriptor } from '../descriptors/file-descriptor';
 import { invalidValue, systemError } from '../errors';
 import { inspectProperties } from '../inspection';
 import type { EmptyMessages } from '../messages/empty-messages';
 import { os } from '../system/os';
 import type { Credentials } from '../system/peer-credentials';
+import { BlockingCalls } from '../waiting/blocking';
 import { OperationQueue, READABLE } from '../waiting/operation-queue';
 import type { PolledDescriptor } from '../waiting/readiness';
 import { rejection } from '../waiting/turn';
@@ -24,6 +33,7 @@ import { acceptedSocket, type SeqpacketSocket } from './socket';
 interface Session {
   readonly fd: number;
   readonly accepts: OperationQueue;
+  readonly blockingAccepts: BlockingCalls;
   readonly acceptance: Acceptance<SeqpacketSocket>;
 }
 
@@ -167,6 +177,19 @@ export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<Seqpack
   }
 
   /**
+   * Accepts the next connection (accept4(2)). While there is none, the thread sleeps, and its event loop is blocked. The
+   * caller must close the socket. Otherwise this works as {@link accept}.
+   *
+   * @throws the errors of {@link accept}; `ETIMEDOUT` if there was no connection in time; `EBUSY` while asynchronous
+   *   accepts wait, which it would overtake
+   */
+  acceptSync(options?: TimeoutOption): SeqpacketSocket {
+    const timeout = checkTimeout(options);
+    const { acceptance, blockingAccepts } = this.#requireSession('accept4');
+    return blockingAccepts.run(acceptance, timeout);
+  }
+
+  /**
    * Waits until a connection can be accepted, without accepting it (poll(2)). The wait also completes if an accept
    * would fail, for example because the socket does not listen. It also completes for a connection that `allow` or
    * `maxConnections` would refuse and that no accept has refused yet. Waits and accepts are served in the order of the
@@ -272,9 +295,11 @@ export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<Seqpack
 
   /** @internal */
   protected override opening(descriptor: PolledDescriptor): void {
+    const accepts = new OperationQueue(descriptor, READABLE);
     this.#session = {
       fd: descriptor.fd,
-      accepts: new OperationQueue(descriptor, READABLE),
+      accepts,
+      blockingAccepts: new BlockingCalls(descriptor.fd, accepts),
       acceptance: new Acceptance(this, (fd, localPath) => this.#open(fd, localPath)),
     };
   }

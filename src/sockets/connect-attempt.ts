@@ -5,6 +5,7 @@ import { systemError } from '../errors';
 import { EAGAIN, EISCONN } from '../system/linux';
 import { os } from '../system/os';
 import { clearTimeout, setTimeout } from '../system/timers';
+import type { Sleep } from '../waiting/blocking';
 import { type Attempt, OperationQueue, type Waker, WOULD_BLOCK, WRITABLE } from '../waiting/operation-queue';
 
 export class Connect implements Attempt<void> {
@@ -76,4 +77,14 @@ export class BackOff implements Waker {
     if (value) this.#timer?.ref();
     else this.#timer?.unref();
   }
+}
+
+/** The pauses of a blocking connect, as those of {@link BackOff}. */
+export function backOffSleep(): Sleep {
+  let delay = FIRST_DELAY_MS;
+  return (milliseconds) => {
+    const slept = os.poll(-1, 0, Math.min(delay, milliseconds));
+    delay = Math.min(2 * delay, LONGEST_DELAY_MS);
+    return slept;
+  };
 }

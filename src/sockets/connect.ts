@@ -1,7 +1,7 @@
 import type { SocketPath } from '../addresses/address';
-import { checkOptions, type SignalOption } from '../arguments';
+import { checkOptions, checkTimeout, type SignalOption, type TimeoutOption } from '../arguments';
 import { type EmptyMessages, emptyMessagesOption } from '../messages/empty-messages';
-import { SeqpacketSocket } from './socket';
+import { connectBlocking, SeqpacketSocket } from './socket';
 
 export interface PairOptions {
   /** How to report zero-length messages: `'eof'` (default) or `'deliver'`. */
@@ -9,6 +9,8 @@ export interface PairOptions {
 }
 
 export interface ConnectOptions extends SignalOption, PairOptions {}
+
+export interface ConnectSyncOptions extends TimeoutOption, PairOptions {}
 
 /**
  * Creates a socket and connects it to a listening socket (connect(2)). While the backlog of the listener is full, this
@@ -26,6 +28,26 @@ export function connect(path: SocketPath, options?: ConnectOptions): Promise<Seq
       throw error;
     },
   );
+}
+
+/**
+ * Creates a socket and connects it to a listening socket (connect(2)). While the backlog of the listener is full, the
+ * thread sleeps, and its event loop is blocked. The caller must close the socket. If the connect fails, the socket is
+ * closed.
+ *
+ * @throws the errors of {@link connect}; `ETIMEDOUT` if the backlog was full for the whole time
+ */
+export function connectSync(path: SocketPath, options?: ConnectSyncOptions): SeqpacketSocket {
+  const mode = emptyMessagesOption(checkOptions(options).emptyMessages);
+  const timeout = checkTimeout(options);
+  const socket = new SeqpacketSocket();
+  try {
+    connectBlocking(socket, path, timeout);
+    return withEmptyMessages(socket, mode);
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
 }
 
 /**

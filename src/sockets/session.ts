@@ -2,6 +2,7 @@
 import type { ConnectionSlot } from '../accepting/connection-limit';
 import { Connection } from '../messages/connection';
 import { Receiver } from '../messages/receiver';
+import { BlockingCalls } from '../waiting/blocking';
 import { OperationQueue, READABLE, WRITABLE } from '../waiting/operation-queue';
 import type { PolledDescriptor } from '../waiting/readiness';
 import type { BackOff } from './connect-attempt';
@@ -23,6 +24,8 @@ export class Session extends Connection {
   /** Whether `shutdown` has ended sending. poll(2) does not report this. */
   isSendingShutDown = false;
   #sends: OperationQueue | undefined;
+  #blockingReceives: BlockingCalls | undefined;
+  #blockingSends: BlockingCalls | undefined;
 
   constructor(
     private readonly socket: HasNames,
@@ -35,6 +38,16 @@ export class Session extends Connection {
   get sends(): OperationQueue {
     this.#sends ??= new OperationQueue(this.descriptor, WRITABLE);
     return this.#sends;
+  }
+
+  get blockingReceives(): BlockingCalls {
+    this.#blockingReceives ??= new BlockingCalls(this.fd, this.receives);
+    return this.#blockingReceives;
+  }
+
+  get blockingSends(): BlockingCalls {
+    this.#blockingSends ??= new BlockingCalls(this.fd, this.sends);
+    return this.#blockingSends;
   }
 
   cancel(): void {

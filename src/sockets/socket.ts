@@ -1,6 +1,7 @@
 import { type InspectOptions, inspect } from 'node:util';
 import type { ConnectionLimit } from '../accepting/connection-limit';
 import {
+  type Address,
   addressBuffer,
   decodeAddress,
   parseAddress,
@@ -18,9 +19,12 @@ import {
   checkPartsToFill,
   checkPartsToSend,
   checkSignal,
+  checkTimeout,
   type Data,
   type MessageOptions,
+  type Parts,
   type SignalOption,
+  type TimeoutOption,
 } from '../arguments';
 import { descriptorOf, type FdSource, type FileDescriptor } from '../descriptors/file-descriptor';
 import { onConnect, publishLater } from '../diagnostics';
@@ -58,11 +62,12 @@ import {
 } from '../system/linux';
 import { os } from '../system/os';
 import { peerCredentials } from '../system/peer-credentials';
+import { complete, tryOnce } from '../waiting/blocking';
 import { WOULD_BLOCK } from '../waiting/operation-queue';
 import type { PolledDescriptor } from '../waiting/readiness';
 import { rejection } from '../waiting/turn';
 import { DIRECTIONS, WaitForReading, WaitForWriting } from '../waiting/wait';
-import { BackOff, Connect } from './connect-attempt';
+import { BackOff, backOffSleep, Connect } from './connect-attempt';
 import { checkSeqpacket, Endpoint, isListening } from './endpoint';
 import { MessageIterator } from './message-iterator';
 import { getOption, setOption } from './option-table';
@@ -80,6 +85,28 @@ export interface ReceiveManyOptions extends SignalOption {
   max?: number | undefined;
 }
 
+export interface ReceiveSyncOptions extends TimeoutOption {
+  /** Flags of recvmsg(2), combined with `|`: see `MessageFlag`. 0 by default. */
+  flags?: number | undefined;
+}
+
+export interface SendSyncOptions extends TimeoutOption {
+  /** At most 253 descriptors to send with the message. The caller keeps ownership of them. */
+  fds?: readonly FdSource[] | undefined;
+  /** Flags of sendmsg(2), combined with `|`: see `MessageFlag`. 0 by default. */
+  flags?: number | undefined;
+}
+
+export interface ReceiveMessageSyncOptions extends TimeoutOption {
+  /** The maximum number of descriptors to receive: 0 to 253; 0 by default. */
+  maxFds?: number | undefined;
+}
+
+export interface ReceiveManySyncOptions extends TimeoutOption {
+  /** The maximum number of messages to receive: 64 by default, and never more than 64. */
+  max?: number | undefined;
+}
+
 const SHUTDOWN_HOW = { receive: SHUT_RD, send: SHUT_WR, both: SHUT_RDWR } as const;
 
 /** Shared by calls without descriptors; never modified. */
@@ -93,6 +120,9 @@ export let acceptedSocket: (
   localPath: string | Buffer,
   limit?: ConnectionLimit,
 ) => SeqpacketSocket;
+
+/** Connects a socket, and sleeps while the backlog is full; for `connectSync`. */
+export let connectBlocking: (socket: SeqpacketSocket, path: SocketPath, timeout: number | undefined) => void;
 
 /**
  * An AF_UNIX + SOCK_SEQPACKET socket (unix(7)): connection-oriented and ordered, with message boundaries preserved.
@@ -128,6 +158,12 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
       socket.begin(fd, localPath);
       (socket.#session as Session).slot = limit?.acquire(socket);
       return socket;
+    };
+    connectBlocking = (socket, path, timeout) => {
+      const address = parseAddress(path);
+      socket.open();
+      const attempt = socket.#connectAttempt(socket.#requireSession('connect'), address);
+      complete(attempt, tryOnce(attempt), timeout, backOffSleep());
     };
   }
 
@@ -185,11 +221,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
       session.connects ??= new BackOff(this.keepsLoopAlive);
       const { queue } = session.connects;
       if (!queue.isEmpty) throw systemError('connect', -EALREADY, address.given);
-      const connected = () => {
-        session.remotePath = address.given;
-        publishLater(onConnect, { socket: this });
-      };
-      return queue.run(new Connect(session.fd, address, connected), signal);
+      return queue.run(this.#connectAttempt(session, address), signal);
     } catch (error) {
       return rejection(error);
     }
@@ -313,7 +345,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    */
   sendWithFds(data: Data, fds: readonly FdSource[], options?: MessageOptions): Promise<number> {
     const parts = checkPartsToSend(data, 'data');
-    const numbers = checkDescriptors(fds);
+    const numbers = checkDescriptors(fds, 'fds');
     const flags = checkFlags(options);
     const signal = checkSignal(options);
     const session = this.#session;
@@ -359,13 +391,10 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    * sent.
    */
   sendMany(messages: readonly Data[], options?: SignalOption): Promise<number> {
-    if (!Array.isArray(messages)) throw invalidType('messages', 'an instance of Array', messages);
-    const parts = checkMessagesToSend(messages, 'messages');
+    const parts = checkMessages(messages);
     const signal = checkSignal(options);
     const session = this.#session;
-    if (session === undefined) {
-      return rejection(Object.assign(this.notOpen('sendmsg'), { messagesSent: 0 }));
-    }
+    if (session === undefined) return rejection(this.#noneSent());
     return session.sends.run(new SendMany(session, parts), signal);
   }
 
@@ -376,12 +405,11 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    * @throws (rejects) as {@link receive}
    */
   receiveMany(options?: ReceiveManyOptions): Promise<Buffer[]> {
-    const checked = checkOptions(options);
-    const max = checked.max === undefined ? MAX_BATCH : checkInteger(checked.max, 'options.max', 1);
-    const signal = checkSignal(checked);
+    const max = checkMax(options);
+    const signal = checkSignal(options);
     const session = this.#session;
     if (session === undefined) return this.#closed('recvmsg');
-    return session.receives.run(new ReceiveMany(session.receiver, Math.min(max, MAX_BATCH)), signal);
+    return session.receives.run(new ReceiveMany(session.receiver, max), signal);
   }
 
   /**
@@ -415,9 +443,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
     checkLengths(slots);
     const signal = checkSignal(options);
     const session = this.#session;
-    if (session === undefined) {
-      return rejection(Object.assign(this.notOpen('sendmsg'), { messagesSent: 0 }));
-    }
+    if (session === undefined) return rejection(this.#noneSent());
     return session.sends.run(new SendBatch(session, slots), signal);
   }
 
@@ -430,7 +456,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    */
   trySend(data: Data, fds: readonly FdSource[] = NO_FDS): boolean {
     const parts = checkPartsToSend(data, 'data');
-    const numbers = checkDescriptors(fds);
+    const numbers = checkDescriptors(fds, 'fds');
     const session = this.#requireSession('sendmsg');
     if (!session.sends.isEmpty) return false;
     const sent =
@@ -450,6 +476,85 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
     if (!receives.isEmpty) return null;
     const bytes = tryReceive(receiver, parts, 0);
     return bytes === WOULD_BLOCK ? null : bytes;
+  }
+
+  /**
+   * Sends one message (sendmsg(2)), whole or not at all, and returns its length in bytes. While the kernel has no room,
+   * the thread sleeps, and its event loop is blocked. Otherwise this works as {@link send} and {@link sendWithFds}.
+   *
+   * @throws the errors of {@link sendWithFds}; `ETIMEDOUT` if there was no room in time, and nothing was sent; `EBUSY`
+   *   while asynchronous sends wait, which it would overtake
+   */
+  sendSync(data: Data, options?: SendSyncOptions): number {
+    const parts = checkPartsToSend(data, 'data');
+    const { fds = NO_FDS } = checkOptions(options);
+    const numbers = checkDescriptors(fds, 'options.fds');
+    const flags = checkFlags(options);
+    const timeout = checkTimeout(options);
+    const session = this.#requireSession('sendmsg');
+    const attempt =
+      numbers.length === 0
+        ? new Send(session, parts, flags)
+        : new SendWithFds(session, parts, numbers, flags);
+    return session.blockingSends.run(attempt, timeout);
+  }
+
+  /**
+   * Receives one message (recvmsg(2)) and returns its length in bytes. Its descriptors are closed. While there is no
+   * message, the thread sleeps, and its event loop is blocked. Otherwise this works as {@link receive}.
+   *
+   * @throws the errors of {@link receive}; `ETIMEDOUT` if there was no message in time, and none was taken; `EBUSY` while
+   *   asynchronous receives wait, which it would overtake
+   */
+  receiveSync(buffer: Buffers, options?: ReceiveSyncOptions): number {
+    const parts = checkPartsToFill(buffer, 'buffer');
+    const flags = checkFlags(options);
+    const timeout = checkTimeout(options);
+    const { receiver, blockingReceives } = this.#requireSession('recvmsg');
+    return blockingReceives.run(new Receive(receiver, parts, flags), timeout);
+  }
+
+  /**
+   * Receives one whole message of any length, with at most `maxFds` descriptors (0 by default). The caller must close
+   * them. While there is no message, the thread sleeps, and its event loop is blocked. Otherwise this works as
+   * {@link receiveMessage}.
+   *
+   * @throws the errors of {@link receiveSync}
+   */
+  receiveMessageSync(options?: ReceiveMessageSyncOptions): Message {
+    const maxFds = checkMaxFds(options);
+    const timeout = checkTimeout(options);
+    const { receiver, blockingReceives } = this.#requireSession('recvmsg');
+    return blockingReceives.run(new ReceiveMessage(receiver, maxFds), timeout);
+  }
+
+  /**
+   * Sends several messages in order, with as few system calls as the room in the kernel permits (sendmmsg(2)). Returns
+   * the number of messages. While the kernel has no room, the thread sleeps, and its event loop is blocked. If the call
+   * fails, `messagesSent` of the error is the number of messages sent.
+   *
+   * @throws the errors of {@link sendSync}. After `ETIMEDOUT`, some of the messages may have been sent. With the timeout
+   *   0, as many are sent as there is room for
+   */
+  sendManySync(messages: readonly Data[], options?: TimeoutOption): number {
+    const parts = checkMessages(messages);
+    const timeout = checkTimeout(options);
+    const session = this.#session;
+    if (session === undefined) throw this.#noneSent();
+    return session.blockingSends.run(new SendMany(session, parts), timeout);
+  }
+
+  /**
+   * Receives between 1 and `max` queued messages with one system call (recvmmsg(2)). While there are none, the thread
+   * sleeps, and its event loop is blocked. Otherwise this works as {@link receiveMany}.
+   *
+   * @throws the errors of {@link receiveSync}
+   */
+  receiveManySync(options?: ReceiveManySyncOptions): Buffer[] {
+    const max = checkMax(options);
+    const timeout = checkTimeout(options);
+    const { receiver, blockingReceives } = this.#requireSession('recvmsg');
+    return blockingReceives.run(new ReceiveMany(receiver, max), timeout);
   }
 
   /**
@@ -581,6 +686,13 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
     if (isListening(fd)) throw systemError('assign', -EINVAL);
   }
 
+  #connectAttempt(session: Session, address: Address): Connect {
+    return new Connect(session.fd, address, () => {
+      session.remotePath = address.given;
+      publishLater(onConnect, { socket: this });
+    });
+  }
+
   #requireSession(syscall: string): Session {
     if (this.#session === undefined) throw this.notOpen(syscall);
     return this.#session;
@@ -589,22 +701,39 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   #closed(syscall: string): Promise<never> {
     return rejection(this.notOpen(syscall));
   }
+
+  /** The error of sending several messages on a socket that is not open. */
+  #noneSent(): Error {
+    return Object.assign(this.notOpen('sendmsg'), { messagesSent: 0 });
+  }
 }
 
 function receiveMessageOptions(options: ReceiveMessageOptions | undefined) {
-  const checked = checkOptions(options);
-  const maxFds =
-    checked.maxFds === undefined ? 0 : checkInteger(checked.maxFds, 'options.maxFds', 0, SCM_MAX_FD);
-  return { maxFds, signal: checkSignal(checked) };
+  return { maxFds: checkMaxFds(options), signal: checkSignal(options) };
+}
+
+function checkMaxFds(options: { maxFds?: number | undefined } | undefined): number {
+  const { maxFds } = checkOptions(options);
+  return maxFds === undefined ? 0 : checkInteger(maxFds, 'options.maxFds', 0, SCM_MAX_FD);
+}
+
+function checkMax(options: { max?: number | undefined } | undefined): number {
+  const { max } = checkOptions(options);
+  return max === undefined ? MAX_BATCH : Math.min(checkInteger(max, 'options.max', 1), MAX_BATCH);
+}
+
+function checkMessages(messages: readonly Data[]): Parts[] {
+  if (!Array.isArray(messages)) throw invalidType('messages', 'an instance of Array', messages);
+  return checkMessagesToSend(messages, 'messages');
 }
 
 const NO_DESCRIPTORS: readonly number[] = [];
 
-function checkDescriptors(fds: readonly FdSource[]): readonly number[] {
+function checkDescriptors(fds: readonly FdSource[], name: string): readonly number[] {
   if (fds === NO_FDS) return NO_DESCRIPTORS;
-  if (!Array.isArray(fds)) throw invalidType('fds', 'an instance of Array', fds);
-  if (fds.length > SCM_MAX_FD) throw outOfRange('fds.length', `<= ${SCM_MAX_FD}`, fds.length);
-  return checkEach(fds, 'fds', descriptorOf);
+  if (!Array.isArray(fds)) throw invalidType(name, 'an instance of Array', fds);
+  if (fds.length > SCM_MAX_FD) throw outOfRange(`${name}.length`, `<= ${SCM_MAX_FD}`, fds.length);
+  return checkEach(fds, name, descriptorOf);
 }
 
 function freeSlotsOf(batch: MessageBatch): Slots {

@@ -71,7 +71,7 @@ export const O_PATH = 0o10000000;
 
 export const { EAGAIN, EALREADY, EADDRINUSE, EBADF, ECANCELED, ECONNABORTED, ECONNRESET, ECONNREFUSED } =
   constants.errno;
-export const { EACCES, EBUSY, ENOENT, EPERM, EROFS } = constants.errno;
+export const { EACCES, EBUSY, EINTR, ENOENT, EPERM, EROFS, ETIMEDOUT } = constants.errno;
 export const { EEXIST, EINVAL, EISCONN, EMSGSIZE, ENODATA, ENOMEM, ENOTCONN, ENOTSOCK, EPROTOTYPE } =
   constants.errno;
 export const ERANGE = constants.errno.ERANGE;

@@ -2,10 +2,10 @@
  * The interface to the operating system. It has all functions that the library calls, and no others. The C layer in
  * `native/` implements it. Another back end has to implement only this interface.
  *
- * Unless stated otherwise, a function returns the result of the system call, or the negative errno. No function blocks
- * if sockets are non-blocking and messages are sent and received with MSG_DONTWAIT. Interrupted calls are repeated. If
- * the arguments cannot be read completely, as in a thread that is being terminated, the result is -EFAULT and the
- * system call is not made. A back end contains no policy.
+ * Unless stated otherwise, a function returns the result of the system call, or the negative errno. No other function
+ * than `poll` blocks if sockets are non-blocking and messages are sent and received with MSG_DONTWAIT. Interrupted calls
+ * are repeated, except `poll`. If the arguments cannot be read completely, as in a thread that is being terminated, the
+ * result is -EFAULT and the system call is not made. A back end contains no policy.
  */
 import type { Parts } from '../arguments';
 
@@ -85,8 +85,11 @@ export interface OperatingSystem {
   dup(fd: number): number;
   /** fchmod(2) */
   fchmod(fd: number, mode: number): number;
-  /** poll(2) of one descriptor, without waiting. Returns the events, 0 if there are none. */
-  poll(fd: number, events: number): number;
+  /**
+   * poll(2) of one descriptor. Returns the events, or 0 if there are none after `milliseconds`. A signal ends it with
+   * -EINTR. With the descriptor -1, it only sleeps.
+   */
+  poll(fd: number, events: number, milliseconds: number): number;
   /** close(2) */
   close(fd: number): number;
 

@@ -1,6 +1,6 @@
 /** Waiting for readiness, without receiving or sending: poll(2). */
 import { systemError } from '../errors';
-import { EBADF, POLLIN, POLLNVAL, POLLOUT, SIOCOUTQ, SO_SNDBUF } from '../system/linux';
+import { EBADF, EINTR, POLLIN, POLLNVAL, POLLOUT, SIOCOUTQ, SO_SNDBUF } from '../system/linux';
 import { os } from '../system/os';
 import { getIntegerOption } from '../system/socket-options';
 import { type Attempt, WOULD_BLOCK } from './operation-queue';
@@ -32,7 +32,9 @@ abstract class Wait implements Attempt<void> {
   // biome-ignore lint/suspicious/noConfusingVoidType: the promise resolves to void
   try(): void | typeof WOULD_BLOCK {
     if (this.isReadyLocally()) return;
-    const events = os.poll(this.target.fd, this.events);
+    let events: number;
+    do events = os.poll(this.target.fd, this.events, 0);
+    while (events === -EINTR);
     if (events < 0) throw this.failure(events);
     if ((events & POLLNVAL) !== 0) throw this.failure(-EBADF);
     if (events === 0 && !this.isReadyDespitePoll()) return WOULD_BLOCK;

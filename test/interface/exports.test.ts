@@ -15,6 +15,7 @@ test('the face has these names and no others', () => {
     'SeqpacketSocket',
     'activated',
     'connect',
+    'connectSync',
     'listen',
     'pair',
     'pairForChild',

@@ -102,6 +102,8 @@ const methods: Record<string, (socket: SeqpacketSocket) => unknown> = {
   receiveWithFds: (socket) => socket.receiveWithFds(Buffer.alloc(1), 1, soon()),
   send: (socket) => socket.send(Buffer.alloc(1), soon()),
   sendWithFds: (socket) => socket.sendWithFds(Buffer.alloc(1), [0], soon()),
+  receiveSync: (socket) => socket.receiveSync(Buffer.alloc(1), { timeout: 1 }),
+  sendSync: (socket) => socket.sendSync('x', { timeout: 1 }),
   waitForReading: (socket) => socket.wait('read', soon()),
   waitForWriting: (socket) => socket.wait('write', soon()),
   setOption: (socket) => socket.setOption('sendBufferSize', 8192),
@@ -119,7 +121,7 @@ const methods: Record<string, (socket: SeqpacketSocket) => unknown> = {
   close: (socket) => socket.close(),
 };
 
-/** `waits`: it waits, until it is aborted. */
+/** `waits`: it waits, until it is aborted or times out. */
 // biome-ignore format: a table is read by its columns
 const table = {
   columns:        ['never opened','closed','released','open',   'bound',   'connecting','connected','peer closed','shut: send','shut: receive','shut: both'],
@@ -132,6 +134,8 @@ const table = {
   receiveWithFds: ['EBADF',   'EBADF',   'EBADF',   'ENOTCONN', 'ENOTCONN','ENOTCONN',  'waits',    'EOF',        'waits',     'EOF',          'EOF'],
   send:           ['EBADF',   'EBADF',   'EBADF',   'ENOTCONN', 'ENOTCONN','ENOTCONN',  'ok',       'EPIPE',      'EPIPE',     'ok',           'EPIPE'],
   sendWithFds:    ['EBADF',   'EBADF',   'EBADF',   'ENOTCONN', 'ENOTCONN','ENOTCONN',  'ok',       'EPIPE',      'EPIPE',     'ok',           'EPIPE'],
+  receiveSync:    ['EBADF',   'EBADF',   'EBADF',   'ENOTCONN', 'ENOTCONN','ENOTCONN',  'waits',    'EOF',        'waits',     'EOF',          'EOF'],
+  sendSync:       ['EBADF',   'EBADF',   'EBADF',   'ENOTCONN', 'ENOTCONN','ENOTCONN',  'ok',       'EPIPE',      'EPIPE',     'ok',           'EPIPE'],
   waitForReading: ['EBADF',   'EBADF',   'EBADF',   'ok',       'ok',      'ok',        'waits',    'ok',         'waits',     'ok',           'ok'],
   waitForWriting: ['EBADF',   'EBADF',   'EBADF',   'ok',       'ok',      'ok',        'ok',       'ok',         'ok',        'ok',           'ok'],
   setOption:      ['EBADF',   'EBADF',   'EBADF',   'ok',       'ok',      'ok',        'ok',       'ok',         'ok',        'ok',           'ok'],
@@ -159,7 +163,7 @@ for (const [column, state] of table.columns.entries()) {
       const socket = await make((...things) => cleanup.push(...things));
       const outcome = await (async () => call(socket))().then(
         () => 'ok',
-        (error: NodeJS.ErrnoException) => (error.code === 'ABORT_ERR' ? 'waits' : error.code),
+        ({ code }: NodeJS.ErrnoException) => (code === 'ABORT_ERR' || code === 'ETIMEDOUT' ? 'waits' : code),
       );
       socket.close();
       for (const thing of cleanup) thing[Symbol.dispose]();
