@@ -11,7 +11,7 @@ import { systemError } from '../errors';
 import { EBUSY, EINTR, ETIMEDOUT, POLLIN, POLLOUT } from '../system/linux';
 import { os } from '../system/os';
 import { now } from '../system/timers';
-import { type Attempt, type OperationQueue, READABLE, UNFINISHED, WOULD_BLOCK } from './operation-queue';
+import { type Attempt, type OperationQueue, READABLE, type UNFINISHED, WOULD_BLOCK } from './operation-queue';
 
 /** The longest sleep, in milliseconds. It is the longest time for which a thread cannot be terminated. */
 const LONGEST_SLEEP_MS = 50;
@@ -19,7 +19,8 @@ const LONGEST_SLEEP_MS = 50;
 /** The number of receives that wait without a first try, after a receive whose first try would have blocked. */
 const SKIPPED_TRIES = 7;
 
-type Outcome<T> = T | typeof WOULD_BLOCK | typeof UNFINISHED;
+type Pending = typeof WOULD_BLOCK | typeof UNFINISHED;
+type Outcome<T> = T | Pending;
 
 /**
  * Sleeps until there may be a reason to try again, for at most the given time in milliseconds.
@@ -58,6 +59,7 @@ export class BlockingCalls {
       return complete(attempt, WOULD_BLOCK, timeout, this.#sleep);
     }
     let outcome = tryOnce(attempt);
+    if (!isPending(outcome)) return outcome;
     if (outcome === WOULD_BLOCK) {
       if (queue.spin > 0) outcome = trySpinning(attempt, Math.min(queue.spin, timeout ?? queue.spin));
       // A receive would block exactly if the socket is not readable. A send may succeed on a socket that is not writable.
@@ -83,13 +85,13 @@ export function complete<T>(
   timeout: number | undefined,
   sleep: Sleep,
 ): T {
-  if (outcome !== WOULD_BLOCK && outcome !== UNFINISHED) return outcome;
+  if (!isPending(outcome)) return outcome;
   if (outcome === WOULD_BLOCK && timeout === 0) throw attempt.failure(-ETIMEDOUT);
   const deadline = timeout === undefined ? undefined : now() + timeout;
   let left = timeout ?? LONGEST_SLEEP_MS;
   attempt.beginWaiting?.();
   try {
-    for (let last: Outcome<T> = outcome; ; ) {
+    for (let last: Pending = outcome; ; ) {
       if (last === WOULD_BLOCK) {
         if (left <= 0) throw attempt.failure(-ETIMEDOUT);
         const slept = sleep(Math.min(Math.ceil(left), LONGEST_SLEEP_MS));
@@ -97,13 +99,19 @@ export function complete<T>(
       } else if (left <= 0 && timeout !== 0) {
         throw attempt.failure(-ETIMEDOUT);
       }
-      last = tryOnce(attempt);
-      if (last !== WOULD_BLOCK && last !== UNFINISHED) return last;
+      const next = tryOnce(attempt);
+      if (!isPending(next)) return next;
+      last = next;
       if (deadline !== undefined) left = deadline - now();
     }
   } finally {
     attempt.endWaiting?.();
   }
+}
+
+/** Faster than comparing a result of any type with both symbols. */
+function isPending(outcome: unknown): outcome is Pending {
+  return typeof outcome === 'symbol';
 }
 
 export function tryOnce<T>(attempt: Attempt<T>): Outcome<T> {
