@@ -22,7 +22,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import * as seqpacket from 'seqpacket';
 
-const { connect, FileDescriptor, listen, MessageFlag, pair, SeqpacketSocket } = seqpacket;
+const { connect, connectSync, FileDescriptor, listen, MessageFlag, pair, SeqpacketSocket } = seqpacket;
 const runtime = JSON.parse(process.env.RUNTIME_COMMAND ?? JSON.stringify([process.execPath]));
 const directory = mkdtempSync(join(tmpdir(), 'seqpacket-core-'));
 const tests = [];
@@ -133,6 +133,60 @@ test('sends wait while the queue is full, and go on when it is not', async () =>
   await Promise.all(sends);
   a.close();
   b.close();
+});
+
+test('blocking calls', async () => {
+  const [a, b] = pair();
+  const buffer = Buffer.alloc(10);
+  assert.equal(a.sendSync('one'), 3);
+  assert.equal(b.receiveSync(buffer), 3);
+  assert.equal(a.sendManySync(['two', 'three']), 2);
+  assert.deepEqual(b.receiveManySync().map(String), ['two', 'three']);
+  a.sendSync('with a descriptor', { fds: [0] });
+  const { data, fds } = b.receiveMessageSync({ maxFds: 1, timeout: 0 });
+  assert.equal(String(data), 'with a descriptor');
+  assert.equal(fds.length, 1);
+  fds[0].close();
+  for (const timeout of [0, 5, 70]) {
+    const start = performance.now();
+    assert.throws(() => b.receiveSync(buffer, { timeout }), { code: 'ETIMEDOUT', syscall: 'recvmsg' });
+    assert.ok(performance.now() - start >= timeout);
+  }
+  while (a.trySend('x'));
+  assert.throws(() => a.sendSync('x', { timeout: 5 }), { code: 'ETIMEDOUT', syscall: 'sendmsg' });
+  const waiting = a.receiveMessage();
+  assert.throws(() => a.receiveMessageSync(), { code: 'EBUSY' });
+  b.sendSync('for the one that waits');
+  assert.equal(String((await waiting).data), 'for the one that waits');
+  b.sendSync('for the next');
+  assert.equal(String(a.receiveMessageSync().data), 'for the next');
+  a.close();
+  b.close();
+});
+
+test('blocking calls of two processes, between asynchronous ones', async () => {
+  const path = freshPath();
+  const server = listen(path);
+  assert.throws(() => server.acceptSync({ timeout: 5 }), { code: 'ETIMEDOUT' });
+  assert.throws(() => connectSync(freshPath()), { code: 'ENOENT', syscall: 'connect' });
+  const ended = run(`
+    import { connectSync } from 'seqpacket';
+    const socket = connectSync(${JSON.stringify(path)});
+    try {
+      for (;;) socket.sendSync(socket.receiveMessageSync().data);
+    } catch (error) {
+      if (error.code !== 'EOF') throw error;
+    }
+    console.log('done');`);
+  const socket = server.acceptSync();
+  for (let i = 0; i < 200; i++) {
+    socket.sendSync(String(i));
+    const { data } = i % 10 === 0 ? await socket.receiveMessage() : socket.receiveMessageSync();
+    assert.equal(String(data), String(i));
+  }
+  socket.close();
+  server.close();
+  assert.deepEqual(await ended, { output: 'done\n', ended: 0 });
 });
 
 test('descriptors', async () => {
@@ -346,6 +400,28 @@ test('workers that are terminated while they wait', async () => {
   server.close();
 });
 
+// In Deno, worker.terminate() does not end a thread that executes JavaScript, not even `for (;;);`.
+const testTermination = 'Deno' in globalThis ? () => {} : test;
+
+testTermination('workers that are terminated while they are blocked', async () => {
+  const path = freshPath();
+  const server = listen(path);
+  for (let round = 0; round < 10; round++) {
+    const workerData = { path, blocked: round % 2 === 0 ? 'receiving' : 'sending' };
+    const worker = new Worker(new URL('./worker.mjs', import.meta.url), { workerData });
+    const socket = await server.accept();
+    await socket.receiveMessage();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await worker.terminate();
+    const ended = (async () => {
+      for (;;) await socket.receiveMessage();
+    })();
+    await assert.rejects(ended, { code: 'EOF' });
+    socket.close();
+  }
+  server.close();
+});
+
 const child = `
   import { listen, pair } from 'seqpacket';
   const [a, b] = pair();
@@ -380,6 +456,19 @@ test('a process exits in the middle of everything', async () => {
     (async () => { for await (const _ of b) await b.send(Buffer.alloc(10)); })();
     (async () => { for await (const _ of a); })();
     setTimeout(() => { console.log('exit'); process.exit(3); }, 50);`;
+  assert.deepEqual(await run(script), { output: 'exit\n', ended: 3 });
+});
+
+test('a process exits while a worker is blocked', async () => {
+  const script = `${child}
+    import { Worker } from 'node:worker_threads';
+    const path = ${JSON.stringify(freshPath())};
+    const workerData = { path, blocked: 'receiving' };
+    globalThis.kept = [new Worker(new URL('./worker.mjs', import.meta.url), { workerData }), listen(path)];
+    const socket = await kept[1].accept();
+    kept.push(socket);
+    await socket.receiveMessage();
+    setTimeout(() => { console.log('exit'); process.exit(3); }, 20);`;
   assert.deepEqual(await run(script), { output: 'exit\n', ended: 3 });
 });
 
