@@ -12,6 +12,7 @@ const GUIDE = [
   { text: 'Errors and the end of file', link: '/guide/errors' },
   { text: 'Streams', link: '/guide/streams' },
   { text: 'Child processes', link: '/guide/child-processes' },
+  { text: 'Synchronous calls', link: '/guide/synchronous-calls' },
   { text: 'systemd', link: '/guide/systemd' },
   { text: 'Workers', link: '/guide/workers' },
   { text: 'Hot restart', link: '/guide/hot-restart' },
@@ -25,6 +26,7 @@ const COOKBOOK = [
   { text: 'A connection made by netcat', link: '/cookbook/netcat' },
   { text: 'JSON requests, answers by pipe', link: '/cookbook/json-and-pipes' },
   { text: 'Requests with ids', link: '/cookbook/requests' },
+  { text: 'A synchronous parser', link: '/cookbook/synchronous-parser' },
   { text: 'A peer in Python', link: '/cookbook/python' },
   { text: 'A peer in Go', link: '/cookbook/go' },
 ];

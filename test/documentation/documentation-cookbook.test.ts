@@ -302,6 +302,39 @@ describe('requests with ids', TIMEOUT, () => {
   });
 });
 
+describe('a synchronous parser', { ...TIMEOUT, ...withPython }, () => {
+  const recipe = page('synchronous-parser');
+
+  it('lints files of any length, and files that cannot be parsed', async (t) => {
+    for (const file of ['parser.mjs', 'parser.py', 'sample.py']) recipe.uses(file);
+    const long = `${recipe.temporary}/long.py`;
+    writeFileSync(
+      long,
+      Array.from({ length: 20_000 }, (_, i) => `x${i} = 'é'\n`).join('') + 'def f(): pass\n',
+    );
+    const wrong = `${recipe.temporary}/wrong.py`;
+    writeFileSync(wrong, 'x = 1\ndef f(:\n');
+    const output = await recipe.run(t, 'lint.mjs', ['sample.py', long, wrong, 'sample.py']);
+    const [first, second, third, fourth] = output.split('\n');
+    assert.equal(first, 'sample.py:7: area has no docstring');
+    assert.equal(second, `${long}:20001: f has no docstring`);
+    assert.match(third ?? '', /wrong\.py:2: /);
+    assert.equal(fourth, first);
+  });
+
+  it('a parser that fails is replaced at the next call', async () => {
+    const { parse, stop } = await import(recipe.uses('parser.mjs'));
+    assert.equal(parse('x').type, 'Module');
+    stop();
+    const { text } = recipe.blocks.find(({ file }) => file === 'parser.py')!;
+    writeFileSync(recipe.uses('parser.py'), 'raise SystemExit(0)');
+    assert.throws(() => parse('x'), /The parser has failed/);
+    writeFileSync(recipe.uses('parser.py'), recipe.here(text));
+    assert.equal(parse('y = 1').body[0].type, 'Assign');
+    stop();
+  });
+});
+
 test('a peer in Python', { ...TIMEOUT, ...withPython }, async (t) => {
   const recipe = page('python');
   const peer = await recipe.serve(t, 'peer.py', '/tmp/upper-py.socket');

@@ -195,6 +195,41 @@ describe('child processes', TIMEOUT, () => {
   });
 });
 
+describe('synchronous calls', TIMEOUT, () => {
+  const calls = page('docs/guide/synchronous-calls.md');
+
+  it('into a child in Python', withPython, async (t) => {
+    assert.equal(await calls.run(t, 'python-sum.ts'), '6\n9\n');
+  });
+
+  it('into a child in Node.js', async (t) => {
+    calls.uses('lookup-child.mjs');
+    assert.equal(await calls.run(t, 'hostname.ts'), "[ { address: '127.0.0.1', family: 4 } ]\n");
+  });
+
+  it('an answer that comes late is skipped', withPython, async (t) => {
+    assert.equal(await calls.run(t, 'late.ts'), 'ETIMEDOUT\nslept 0 s\n');
+  });
+
+  it('callbacks are answered during the call', withPython, async (t) => {
+    assert.equal(await calls.run(t, 'compile.ts'), 'Dear Ada, hello.\n');
+  });
+
+  it('workers get their tasks by blocking calls', async (t) => {
+    calls.uses('counter.mjs');
+    const output = await calls.run(t, 'pool.mjs');
+    const counts = { 10000: 1229, 20000: 2262, 30000: 3245, 40000: 4203, 50000: 5133, 60000: 6057 };
+    assert.deepEqual(JSON.parse(output.replaceAll(/'?(\d+)'?:/g, '"$1":')), counts);
+  });
+
+  it('a handler of SIGINT runs between two calls', async (t) => {
+    const program = calls.start(t, 'interruptible.mjs');
+    await program.until(() => program.printed === 'waits for messages\n');
+    program.child.kill('SIGINT');
+    assert.equal(await program.output, 'waits for messages\nstopped\n');
+  });
+});
+
 describe('systemd', TIMEOUT, () => {
   const systemd = page('docs/guide/systemd.md');
   const withSystemd = { skip: missing('systemd-socket-activate') };
