@@ -44,6 +44,16 @@ export const contestants = {
     command: (role) => inNode('seqpacket')(`${role}-receive`),
     warmsUp: true,
   },
+  'seqpacket-blocking': {
+    title: '**seqpacket**, blocking calls',
+    command: inNode('blocking'),
+    warmsUp: true,
+  },
+  'seqpacket-blocking-batches': {
+    title: '**seqpacket**, sendManySync/receiveManySync',
+    command: (role) => inNode('blocking')(`${role}-batches`),
+    warmsUp: true,
+  },
   pending: { title: '**seqpacket**', command: inNode('pending') },
   'seqpacket-busy-poll': {
     title: '**seqpacket**, busyPoll 50 µs',
@@ -71,6 +81,14 @@ export const contestants = {
   'child-process': {
     title: 'child_process IPC',
     command: inNode('child-process'),
+    startsServer: true,
+    warmsUp: true,
+  },
+  fs: { title: 'fs.readSync/writeSync, same socket', command: inNode('fs'), warmsUp: true },
+  synckit: { title: 'synckit', command: inNode('synckit'), startsServer: true, warmsUp: true },
+  'sync-child-process': {
+    title: 'sync-child-process',
+    command: inNode('sync-child-process'),
     startsServer: true,
     warmsUp: true,
   },

@@ -21,7 +21,12 @@ const sources = fileURLToPath(new URL('c', import.meta.url));
 const goSource = fileURLToPath(new URL('peers/peer.go', import.meta.url));
 
 /** Peers from the npm registry, and the versions that are measured. */
-const NPM_PEERS = { 'node-unix-socket': '0.2.7', zeromq: '6.8.0' };
+const NPM_PEERS = {
+  'node-unix-socket': '0.2.7',
+  zeromq: '6.8.0',
+  synckit: '0.12.3',
+  'sync-child-process': '1.1.1',
+};
 
 /** A module to make `require` with, that finds the peers. */
 export const npmPeers = join(directory, 'peers', 'package.json');

@@ -15,6 +15,7 @@ export function report(measured) {
     ['one-way', 'One way: messages/s, × the rate of C’s send/recv', messageTable('c-blocking', RATE)],
     ['one-way', 'One way, MB/s', bytesTable],
     ['one-way', 'CPU time of both processes, µs for each message one way', cpuTable],
+    ['blocking', 'Blocking calls, 64 B, × the time or the rate of C’s send/recv', blockingTable],
     ['connections', 'Connections/s, × the rate of C', rateTable('c')],
     ['descriptors', 'Descriptors passed/s, × the rate of C', rateTable('c')],
     ['idle', 'Idle connections, bytes each, at the end that has accepted', idleTable],
@@ -140,6 +141,22 @@ function rateTable(reference) {
         ...groups.map((group) => cell(find(group, name) ?? { samples: [] }, find(group, reference), RATE)),
       ]),
     );
+}
+
+function blockingTable(groups) {
+  const columns = { 'blocking-round-trip': ['round trip', TIME], 'blocking-one-way': ['one way', RATE] };
+  const measured = groups.map((group) => ({
+    group,
+    head: columns[group.name][0],
+    kind: columns[group.name][1],
+  }));
+  const rows = namesIn(groups).map((name) => [
+    contestants[name].title,
+    ...measured.map(({ group, kind }) =>
+      cell(find(group, name) ?? { samples: [] }, find(group, 'c-blocking'), kind),
+    ),
+  ]);
+  return table(['', ...measured.map(({ head }) => head)], rows);
 }
 
 function busyPollTable([group]) {

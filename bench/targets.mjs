@@ -29,5 +29,11 @@ export const targets = [
   target('descriptors', 'seqpacket', 'c', atLeast(0.55, RATE)),
   target('connections', 'seqpacket', 'c', atLeast(0.4, RATE)),
   target('idle', 'seqpacket-receive', 'net', atMost(0.36, MEMORY)),
+  target('blocking-round-trip', 'seqpacket-blocking', 'c-blocking', atMost(1.35, TIME)),
+  target('blocking-round-trip', 'seqpacket-blocking', 'seqpacket', atLeast(2, RATE)),
+  target('blocking-round-trip', 'seqpacket-blocking', 'net', atLeast(2, RATE)),
+  target('blocking-round-trip', 'seqpacket-blocking', 'synckit', atLeast(3, RATE)),
+  target('blocking-round-trip', 'seqpacket-blocking', 'sync-child-process', atLeast(7, RATE)),
+  target('blocking-one-way', 'seqpacket-blocking', 'c-blocking', atLeast(0.75, RATE)),
   target('busy-poll', 'seqpacket-busy-poll', 'c-blocking', atMost(0.7, TIME)),
 ];

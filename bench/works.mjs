@@ -64,6 +64,28 @@ function oneWay(size) {
   };
 }
 
+/** Calls that block their thread, and our own asynchronous ones. */
+const blocking = [
+  {
+    suite: 'blocking',
+    name: 'blocking-round-trip',
+    title: 'round trip by blocking calls, 64 B',
+    entries: [
+      ...['c-blocking', 'seqpacket-blocking', 'seqpacket', 'net'],
+      ...['fs', 'synckit', 'sync-child-process', 'python'],
+    ].map((each) => messages(each, 'echo', 'ping', { size: 64 })),
+  },
+  {
+    suite: 'blocking',
+    name: 'blocking-one-way',
+    title: 'one way by blocking calls, 64 B',
+    entries: [
+      ...['c-blocking', 'seqpacket-blocking', 'seqpacket-blocking-batches'],
+      ...['seqpacket', 'net', 'fs', 'python'],
+    ].map((each) => messages(each, 'sink', 'flood', { size: 64 })),
+  },
+];
+
 const descriptors = {
   suite: 'descriptors',
   name: 'descriptors',
@@ -210,6 +232,7 @@ export function works(quick) {
   return [
     ...sizes.map(roundTrip),
     ...sizes.map(oneWay),
+    ...blocking,
     descriptors,
     connections,
     accepts,

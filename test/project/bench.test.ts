@@ -67,6 +67,17 @@ for (const contestant of ['seqpacket-batches', 'seqpacket-iterator']) {
   test(`${contestant} measures one way`, { skip }, () => measures(contestant, 'sink', 'flood', 64));
 }
 
+for (const contestant of ['seqpacket-blocking', 'fs']) {
+  test(`${contestant} measures round trips and one way`, { skip }, async () => {
+    await measures(contestant, 'echo', 'ping', 64);
+    await measures(contestant, 'sink', 'flood', 64);
+  });
+}
+
+test('seqpacket-blocking-batches measures one way', { skip }, () =>
+  measures('seqpacket-blocking-batches', 'sink', 'flood', 64),
+);
+
 test('descriptors are counted', { skip }, async () => {
   await measures('c', 'descriptors sink', 'descriptors flood', 1);
   await measures('seqpacket', 'sink-descriptors', 'flood-descriptors', 1);
