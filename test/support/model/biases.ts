@@ -15,6 +15,10 @@ export const BIASES: readonly Bias[] = [
   ],
   [[/^(send|shutdown|pair)/, 5]],
   [
+    [/Sync$/, 10],
+    [/^(send|receive)/, 3],
+  ],
+  [
     [/^(send|receive|receiveWithFds)$/, 8],
     [/^pair$/, 5],
   ],

@@ -17,6 +17,15 @@ import {
   openAcceptor,
   releaseAcceptor,
 } from './commands/accepting.js';
+import {
+  acceptSync,
+  connectSync,
+  receiveManySync,
+  receiveMessageSync,
+  receiveSync,
+  sendManySync,
+  sendSync,
+} from './commands/blocking.js';
 import { assignSocket, closeSocket, releaseSocket, shutdown } from './commands/closing.js';
 import { bindSocket, connect, disconnect, openSocket, pair } from './commands/connecting.js';
 import {
@@ -100,6 +109,13 @@ const commands: readonly Kind[] = [
   placeFile,
   receiveBatch,
   sendBatch,
+  receiveSync,
+  receiveMessageSync,
+  receiveManySync,
+  sendSync,
+  sendManySync,
+  acceptSync,
+  connectSync,
 ];
 
 const LONGEST_RUN = 120;

@@ -157,6 +157,18 @@ export class World {
     assert.deepEqual(outcome, model());
   }
 
+  /** Makes a call that is over when it returns, and records its outcome and the result, which owns descriptors. */
+  completed<Result>(call: () => Result, value: (result: Result) => unknown): Ticket {
+    const ticket = new Ticket();
+    ticket.outcome = outcomeOf(() => {
+      const result = call();
+      ticket.result = result;
+      this.#results.add(ticket);
+      return value(result);
+    });
+    return ticket;
+  }
+
   /** Makes a call that returns a promise, and records its outcome. */
   async start(
     call: () => Promise<unknown>,
