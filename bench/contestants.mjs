@@ -68,6 +68,12 @@ export const contestants = {
     variants: ['promises'],
     warmsUp: true,
   },
+  'floor-blocking': {
+    title: 'Node.js, blocking system calls',
+    command: inNode('floor'),
+    variants: ['blocking'],
+    warmsUp: true,
+  },
   net: { title: 'node:net, length-prefixed', command: inNode('net'), warmsUp: true },
   /** With room for thousands of messages in the process, which one system call then sends. */
   'net-large-queue': {

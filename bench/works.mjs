@@ -71,7 +71,7 @@ const blocking = [
     name: 'blocking-round-trip',
     title: 'round trip by blocking calls, 64 B',
     entries: [
-      ...['c-blocking', 'seqpacket-blocking', 'seqpacket', 'net'],
+      ...['c-blocking', 'floor-blocking', 'seqpacket-blocking', 'seqpacket', 'net'],
       ...['fs', 'synckit', 'sync-child-process', 'python'],
     ].map((each) => messages(each, 'echo', 'ping', { size: 64 })),
   },
@@ -80,7 +80,7 @@ const blocking = [
     name: 'blocking-one-way',
     title: 'one way by blocking calls, 64 B',
     entries: [
-      ...['c-blocking', 'seqpacket-blocking', 'seqpacket-blocking-batches'],
+      ...['c-blocking', 'floor-blocking', 'seqpacket-blocking', 'seqpacket-blocking-batches'],
       ...['seqpacket', 'net', 'fs', 'python'],
     ].map((each) => messages(each, 'sink', 'flood', { size: 64 })),
   },

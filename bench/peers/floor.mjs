@@ -2,16 +2,19 @@
 // for readiness before each receive. One way, messages are received until there are none.
 //
 // Without a variant, all work is done in the callback for readiness. With `promises`, each message is sent and received
-// by a function that returns a promise, which is awaited.
+// by a function that returns a promise, which is awaited. With `blocking`, the thread sleeps in poll(2), as in the
+// blocking calls of this package.
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { connect, listen } from 'seqpacket';
+import { connect, connectSync, listen } from 'seqpacket';
 import { Meter, Pace, play, reportReady, work } from './role.mjs';
 
 const require = createRequire(import.meta.url);
 const system = join(dirname(require.resolve('seqpacket')), 'system');
 const { os } = require(join(system, 'os.js'));
-const { EAGAIN, MSG_CMSG_CLOEXEC, MSG_DONTWAIT, MSG_EOR, MSG_NOSIGNAL } = require(join(system, 'linux.js'));
+const { EAGAIN, MSG_CMSG_CLOEXEC, MSG_DONTWAIT, MSG_EOR, MSG_NOSIGNAL, POLLIN, POLLOUT } = require(
+  join(system, 'linux.js'),
+);
 
 const RECEIVING_FLAGS = MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
 const SENDING_FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR;
@@ -19,8 +22,6 @@ const READABLE = 1;
 const WRITABLE = 2;
 /** The size of a control message with credentials, in bytes. */
 const CONTROL_ROOM = 64;
-
-const withPromises = work.variants.includes('promises');
 
 /** The descriptor of a connection, taken out of the socket that has made it. */
 function descriptorOf(socket) {
@@ -229,4 +230,68 @@ const promises = {
   },
 };
 
-await play(withPromises ? promises : callbacks);
+/** The longest sleep of a blocking call, in milliseconds. */
+const SLEEP_MS = 50;
+
+function acceptBlocking() {
+  const acceptor = listen(work.path);
+  reportReady();
+  const socket = acceptor.acceptSync();
+  acceptor.close();
+  return socket.release().detach();
+}
+
+function connectBlocking() {
+  return connectSync(work.path).release().detach();
+}
+
+function receiveAfterPoll(fd, buffer) {
+  do os.poll(fd, POLLIN, SLEEP_MS);
+  while (!receiveInto(fd, buffer));
+}
+
+const blocking = {
+  echo() {
+    const fd = acceptBlocking();
+    const buffer = Buffer.alloc(work.size);
+    const meter = new Meter();
+    for (let more = true; more; ) {
+      receiveAfterPoll(fd, buffer);
+      more = meter.saw(buffer[0]);
+      sendAll(fd, buffer);
+    }
+    meter.report();
+  },
+
+  ping() {
+    const fd = connectBlocking();
+    const buffer = Buffer.alloc(work.size);
+    const pace = new Pace();
+    for (let message = pace.next(); message !== undefined; message = pace.next()) {
+      sendAll(fd, message);
+      receiveAfterPoll(fd, buffer);
+    }
+    pace.reportMeasured();
+  },
+
+  sink() {
+    const fd = acceptBlocking();
+    const buffer = Buffer.alloc(work.size);
+    const meter = new Meter();
+    do while (!receiveInto(fd, buffer)) os.poll(fd, POLLIN, SLEEP_MS);
+    while (meter.saw(buffer[0]));
+    meter.report();
+  },
+
+  flood() {
+    const fd = connectBlocking();
+    const pace = new Pace();
+    for (let message = pace.next(); message !== undefined; message = pace.next()) {
+      while (!sendAll(fd, message)) os.poll(fd, POLLOUT, SLEEP_MS);
+    }
+    pace.reportUsed();
+  },
+};
+
+const variants = { promises, blocking };
+await play(variants[work.variants[0]] ?? callbacks);

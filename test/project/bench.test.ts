@@ -67,7 +67,7 @@ for (const contestant of ['seqpacket-batches', 'seqpacket-iterator']) {
   test(`${contestant} measures one way`, { skip }, () => measures(contestant, 'sink', 'flood', 64));
 }
 
-for (const contestant of ['seqpacket-blocking', 'fs']) {
+for (const contestant of ['seqpacket-blocking', 'floor-blocking', 'fs']) {
   test(`${contestant} measures round trips and one way`, { skip }, async () => {
     await measures(contestant, 'echo', 'ping', 64);
     await measures(contestant, 'sink', 'flood', 64);
