@@ -563,6 +563,34 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   }
 
   /**
+   * Receives between 1 and `batch.capacity` queued messages into the batch. While there are none, the thread sleeps, and
+   * its event loop is blocked. Otherwise this works as {@link receiveBatch}.
+   *
+   * @throws the errors of {@link receiveSync} and {@link receiveBatch}
+   */
+  receiveBatchSync(batch: MessageBatch, options?: TimeoutOption): number {
+    const slots = freeSlotsOf(batch);
+    const timeout = checkTimeout(options);
+    const { receiver, blockingReceives } = this.#requireSession('recvmsg');
+    return blockingReceives.run(new ReceiveIntoBatch(receiver, slots), timeout);
+  }
+
+  /**
+   * Sends all messages of the batch in order. While the kernel has no room, the thread sleeps, and its event loop is
+   * blocked. Otherwise this works as {@link sendBatch}.
+   *
+   * @throws the errors of {@link sendManySync} and {@link sendBatch}
+   */
+  sendBatchSync(batch: MessageBatch, options?: TimeoutOption): number {
+    const slots = freeSlotsOf(batch);
+    checkLengths(slots);
+    const timeout = checkTimeout(options);
+    const session = this.#session;
+    if (session === undefined) throw this.#noneSent();
+    return session.blockingSends.run(new SendBatch(session, slots), timeout);
+  }
+
+  /**
    * The messages as a web stream, with one chunk for each message. It is closed at end of file. A message is received
    * only when the stream is read. Cancelling the stream does not close the socket.
    */

@@ -350,6 +350,50 @@ print([s.recv(100).decode() for i in range(20)] == ['message %d' % i for i in ra
   assert.equal(printed, "True b''\n");
 });
 
+test('blocking calls send and receive batches', { timeout: 10_000 }, () => {
+  using ends = socketPair();
+  const sent = batchOf(...numbered(100));
+  const received = new MessageBatch({ messages: 100, bytes: SLOT });
+  assert.equal(ends.a.sendBatchSync(sent), 100);
+  const all: string[] = [];
+  while (all.length < 100) {
+    assert.ok(ends.b.receiveBatchSync(received) > 0);
+    all.push(...texts(received));
+  }
+  assert.deepEqual(all, numbered(100));
+  assert.throws(() => ends.b.receiveBatchSync(received, { timeout: 20 }), { code: 'ETIMEDOUT' });
+  received.clear();
+  ends.a.sendSync('x'.repeat(SLOT + 1));
+  assert.throws(() => ends.b.receiveBatchSync(received), { code: 'EMSGSIZE', messageSize: SLOT + 1 });
+  assert.equal(String(ends.b.receiveMessageSync().data), 'x'.repeat(SLOT + 1));
+});
+
+test('a blocking send of a batch reports the number of messages sent', async () => {
+  using ends = socketPair();
+  const batch = batchOf(...numbered(1000));
+  let sent = 0;
+  assert.throws(
+    () => ends.a.sendBatchSync(batch, { timeout: 20 }),
+    (error: Error & { code: string; messagesSent: number }) => {
+      sent = error.messagesSent;
+      return error.code === 'ETIMEDOUT' && sent > 0 && sent < 1000;
+    },
+  );
+  batch.clear();
+  const received = ends.a.receiveBatch(batch);
+  assert.throws(() => ends.a.receiveBatchSync(new MessageBatch({ messages: 1, bytes: 1 })), {
+    code: 'EBUSY',
+  });
+  assert.throws(() => ends.b.sendBatchSync(batch), { code: 'ERR_INVALID_STATE' });
+  ends.a.cancel();
+  await assert.rejects(received, { code: 'ECANCELED' });
+  ends.a.close();
+  assert.throws(() => ends.a.sendBatchSync(batch), { code: 'EBADF', messagesSent: 0 });
+  assert.throws(() => ends.a.receiveBatchSync(batch), { code: 'EBADF' });
+  const rest = new MessageBatch({ messages: 64, bytes: SLOT });
+  assert.deepEqual(await receiveAll(ends.b, rest), [...numbered(sent), 'EOF']);
+});
+
 test('64 messages take one system call each way', { skip: missing('strace') }, () => {
   const script = `
     import { MessageBatch, pair } from 'seqpacket';
