@@ -157,7 +157,7 @@ test('an acceptor that is not open or does not listen fails as accept does', asy
   acceptor.close();
 });
 
-test('the channels report what blocking calls do', async () => {
+test('the channels report blocking calls', async () => {
   const { subscribe, unsubscribe } = await import('node:diagnostics_channel');
   const published: string[] = [];
   const channels = ['connect', 'accept', 'error'];

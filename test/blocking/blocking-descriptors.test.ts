@@ -51,7 +51,7 @@ test('a send with descriptors that times out leaves none of its duplicates', () 
   });
 });
 
-test('with no free descriptor, messages go on, and what needs one fails with EMFILE', () => {
+test('without a free descriptor, messages go on, and calls that need one fail with EMFILE', () => {
   const program = `
     import assert from 'node:assert/strict';
     import { closeSync, openSync } from 'node:fs';

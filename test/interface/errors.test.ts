@@ -124,7 +124,7 @@ test('adopting a number that is not open is EBADF', () => {
   assert.throws(() => FileDescriptor.adopt(99_999), { code: 'EBADF', syscall: 'fcntl' });
 });
 
-test('EBADF says whether the socket is closed or was never open', async () => {
+test('EBADF reports whether the socket is closed or was never open', async () => {
   const socket = new SeqpacketSocket();
   const acceptor = new SeqpacketAcceptor();
   const calls: [() => unknown, string][] = [

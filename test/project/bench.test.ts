@@ -110,7 +110,7 @@ test('waiting operations are timed', { skip }, async () => {
   for (const [name, each] of Object.entries(microseconds)) assert.ok(each > 0, name);
 });
 
-test('a contestant that fails says why', { skip }, async () => {
+test('a failing contestant reports the reason', { skip }, async () => {
   const run = { server: command('seqpacket', 'no-such-role'), client: command('seqpacket', 'ping'), size: 1 };
   await assert.rejects(
     bench.measureRate(run, conditions),

@@ -24,7 +24,7 @@ const packages =
     ? 'gcc libc6-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross'
     : 'gcc-x86-64-linux-gnu libc6-dev-amd64-cross gcc libc6-dev';
 
-test('without compilers it names the Debian packages that hold them, and keeps what was there', () => {
+test('without compilers it names the Debian packages that contain them, and keeps existing binaries', () => {
   const directory = scratchDirectory();
   writeFileSync(join(directory, 'linux-x64.node'), 'built before');
   const { status, stderr } = prebuild(directory, scratchDirectory());

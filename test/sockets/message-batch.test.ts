@@ -151,7 +151,7 @@ test('more messages than there is room for wait, and are sent in order', async (
   assert.deepEqual(received, [...numbered(5000), 'after']);
 });
 
-test('what is written into the slots, and shortened there, is sent', async () => {
+test('changes of bytes and lengths in the slots are sent', async () => {
   using ends = socketPair();
   const batch = batchOf('aaaa', 'bbbb');
   batch.data[batch.offsets[1]!] = 0x63;
