@@ -1,6 +1,6 @@
 /** Blocking calls on sockets of every origin, also in workers. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
@@ -179,4 +179,25 @@ test('two threads call each other by blocking calls', async () => {
   }
   a.close();
   assert.deepEqual(await exited, [0]);
+});
+
+test("a handler of process.on('exit') calls a child", { skip }, () => {
+  const program = `
+    const { pairForChild } = require('seqpacket');
+    const { spawn } = require('node:child_process');
+    const [socket, theirs] = pairForChild();
+    const stdio = ['inherit', 'inherit', 'inherit', theirs.fd];
+    spawn('python3', ['-I', '-S', '-c', process.env.ECHO, '3'], { stdio }).unref();
+    theirs.close();
+    process.on('exit', () => {
+      socket.sendSync('last words');
+      console.log(String(socket.receiveMessageSync({ timeout: 30_000 }).data));
+    });
+    process.exit(5);
+  `;
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', program], {
+    encoding: 'utf8',
+    env: { ...process.env, ECHO },
+  });
+  assert.deepEqual([status, stdout], [5, 'last words\n'], stderr);
 });
