@@ -61,7 +61,11 @@ export class BlockingCalls {
     let outcome = tryOnce(attempt);
     if (!isPending(outcome)) return outcome;
     if (outcome === WOULD_BLOCK) {
-      if (queue.spin > 0) outcome = trySpinning(attempt, Math.min(queue.spin, timeout ?? queue.spin));
+      if (queue.spin > 0) {
+        const start = now();
+        outcome = trySpinning(attempt, Math.min(queue.spin, timeout ?? queue.spin));
+        if (timeout !== undefined) timeout = Math.max(0, timeout - (now() - start));
+      }
       // A receive would block exactly if the socket is not readable. A send may succeed on a socket that is not writable.
       else if (queue.direction === READABLE) this.#skippedTries = SKIPPED_TRIES;
     }
