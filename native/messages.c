@@ -135,8 +135,8 @@ napi_value js_sendmsg(napi_env env, napi_callback_info info) {
 }
 
 /*
- * recvmmsg(fd, max, results, flags, controlRoom, slots | null, slotBytes): the number of messages. The n-th is
- * received into the n-th slot, and the rest of it into the batch area; without slots, all of it into the
+ * recvmmsg(fd, max, results, flags, controlRoom, slots | null, slotBytes): the number of messages. The n-th
+ * is received into the n-th slot, and the rest of it into the batch area; without slots, all of it into the
  * area. Of each, `results` gets the length, the flags, the bytes of control messages, and the number of
  * descriptors.
  */
@@ -162,14 +162,13 @@ napi_value js_recvmmsg(napi_env env, napi_callback_info info) {
   struct mmsghdr messages[MAX_BATCH];
   for (size_t i = 0; i < max; i++) {
     uint8_t *place = area + i * stride;
-    parts[i][0] = (struct iovec){.iov_base = slots == NULL ? NULL : slots + i * slot_bytes,
-                                 .iov_len = slot_bytes};
+    parts[i][0] =
+        (struct iovec){.iov_base = slots == NULL ? NULL : slots + i * slot_bytes, .iov_len = slot_bytes};
     parts[i][1] = (struct iovec){.iov_base = place + BATCH_CONTROL, .iov_len = stride - BATCH_CONTROL};
-    messages[i] = (struct mmsghdr){
-        .msg_hdr = {.msg_iov = slots == NULL ? &parts[i][1] : parts[i],
-                    .msg_iovlen = slots == NULL ? 1 : 2,
-                    .msg_control = place,
-                    .msg_controllen = room}};
+    messages[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = slots == NULL ? &parts[i][1] : parts[i],
+                                               .msg_iovlen = slots == NULL ? 1 : 2,
+                                               .msg_control = place,
+                                               .msg_controllen = room}};
   }
   int count;
   RETRY(count, recvmmsg(fd, messages, (unsigned int)max, flags, NULL));
@@ -213,8 +212,8 @@ napi_value js_sendmmsg(napi_env env, napi_callback_info info) {
 }
 
 /*
- * sendSlots(fd, slots, slotBytes, lengths: Int32Array, start, count, flags): sendmmsg(2) of the first bytes of
- * each slot from start on; the number of messages sent
+ * sendSlots(fd, slots, slotBytes, lengths: Int32Array, start, count, flags): sendmmsg(2) of the first bytes
+ * of each slot from start on; the number of messages sent
  */
 napi_value js_sendSlots(napi_env env, napi_callback_info info) {
   struct call call = begin_call(env, info);
