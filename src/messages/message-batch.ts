@@ -1,6 +1,13 @@
 /** Batches without objects: the messages of a batch share one memory, which is made once and used again. */
 import { constants } from 'node:buffer';
-import { byteLength, checkInteger, checkOptions, checkPartsToSend, type Data } from '../arguments';
+import {
+  byteLength,
+  checkInteger,
+  checkOptions,
+  checkPartsToSend,
+  type Data,
+  type Parts,
+} from '../arguments';
 import { invalidState, invalidType, outOfRange } from '../errors';
 import { copyFromParts } from './scatter-gather';
 
@@ -32,9 +39,11 @@ export class Slots {
   }
 
   /** Appends a copy of the message, which must fit. */
-  append(parts: Parameters<typeof byteLength>[0], bytes: number): void {
+  append(parts: Parts, bytes: number): void {
     const start = this.length * this.bytes;
-    copyFromParts(parts, this.memory.subarray(start, start + bytes));
+    // Without a view of the slot, which costs as much as a copy of a short message.
+    if (!Array.isArray(parts) && parts.length === bytes) this.memory.set(parts as Uint8Array, start);
+    else copyFromParts(parts, this.memory.subarray(start, start + bytes));
     this.lengths[this.length++] = bytes;
   }
 
