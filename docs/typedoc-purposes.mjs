@@ -25,6 +25,7 @@ export const EXPORTS = {
     'Buffers',
     'Message',
     'MessageBatch',
+    'MessageBatchOptions',
     'MessageFlag',
     'MessageOptions',
     'ReceiveMessageOptions',
