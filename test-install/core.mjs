@@ -473,9 +473,11 @@ test('a process exits while a worker is blocked', async () => {
 });
 
 test('no descriptor is left', () => {
-  const sockets = readdirSync('/proc/self/fd').length;
+  const before = readdirSync('/proc/self/fd').length;
   for (let i = 0; i < 100; i++) for (const each of pair()) each.close();
-  assert.equal(readdirSync('/proc/self/fd').length, sockets);
+  // A runtime may close descriptors of its own meanwhile.
+  const after = readdirSync('/proc/self/fd').length;
+  assert.ok(after <= before, `${after} are open, ${before} were`);
 });
 
 let failed = 0;
