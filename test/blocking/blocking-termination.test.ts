@@ -64,7 +64,8 @@ test(`${TIMES} threads are terminated while they are blocked`, async (t) => {
   durations.sort((a, b) => a - b);
   const median = durations[durations.length >> 1]!;
   t.diagnostic(`median ${median.toFixed()} ms, longest ${durations.at(-1)!.toFixed()} ms`);
-  assert.ok(median < 100, `the median is ${median} ms`);
+  // On a quiet machine it is about 30 ms. Coverage, sanitizers and load take their time; without the slices, it never ends.
+  assert.ok(median < 1000, `the median is ${median} ms`);
   assert.deepEqual(sockets(), before);
 });
 
