@@ -115,6 +115,7 @@ test('a call that is interrupted by termination has sent the message, or not', a
     const all = (async () => {
       for await (const { length } of b) lengths.add(length);
     })();
+    while (lengths.size === 0) await sleep(1);
     await sleep(20 * Math.random());
     await worker.terminate();
     await all;
