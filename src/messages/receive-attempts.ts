@@ -1,13 +1,18 @@
 /**
  * Receiving, for each kind of result: a function that tries once, an attempt that can wait, and, for the frequent
- * operations without options, a function that makes an attempt only if it has to wait.
+ * operations without options, one that makes an attempt only if it has to wait.
  */
 import { type Parts, withLength } from '../arguments';
 import { type FileDescriptor, fileDescriptorOf } from '../descriptors/file-descriptor';
 import { MSG_DONTWAIT } from '../system/linux';
 import { os } from '../system/os';
 import type { Credentials } from '../system/peer-credentials';
-import { type Attempt, type OperationQueue, WOULD_BLOCK } from '../waiting/operation-queue';
+import {
+  type Attempt,
+  type OperationQueue,
+  type PlainOperation,
+  WOULD_BLOCK,
+} from '../waiting/operation-queue';
 import { type AncillaryData, ROOM_FOR_ALL, ROOM_FOR_CREDENTIALS, ROOM_FOR_MARK } from './ancillary-data';
 import type { Slots } from './message-batch';
 import type { Receiver } from './receiver';
@@ -78,15 +83,13 @@ export function tryReceive(receiver: Receiver, parts: Parts, flags: number): num
   return bytes;
 }
 
+const plainReceive: PlainOperation<Receiver, Parts, number> = {
+  try: (receiver, parts) => tryReceive(receiver, parts, 0),
+  attempt: (receiver, parts) => new Receive(receiver, parts, 0),
+};
+
 export function receive({ receives, receiver }: ReceivingSide, parts: Parts): Promise<number> {
-  if (!receives.mayTry()) return receives.run(new Receive(receiver, parts, 0), undefined);
-  try {
-    const bytes = tryReceive(receiver, parts, 0);
-    if (bytes === WOULD_BLOCK) return receives.waitAfterTry(new Receive(receiver, parts, 0));
-    return receives.completed(bytes);
-  } catch (error) {
-    return receives.failed(error);
-  }
+  return receives.runPlain(plainReceive, receiver, parts);
 }
 
 /** A message received together with its descriptors. */
@@ -164,15 +167,13 @@ export function tryReceiveMessage(receiver: Receiver, maxFds: number): Message |
   return message;
 }
 
+const plainReceiveMessage: PlainOperation<Receiver, number, Message> = {
+  try: tryReceiveMessage,
+  attempt: (receiver, maxFds) => new ReceiveMessage(receiver, maxFds),
+};
+
 export function receiveMessage({ receives, receiver }: ReceivingSide): Promise<Message> {
-  if (!receives.mayTry()) return receives.run(new ReceiveMessage(receiver, 0), undefined);
-  try {
-    const message = tryReceiveMessage(receiver, 0);
-    if (message === WOULD_BLOCK) return receives.waitAfterTry(new ReceiveMessage(receiver, 0));
-    return receives.completed(message);
-  } catch (error) {
-    return receives.failed(error);
-  }
+  return receives.runPlain(plainReceiveMessage, receiver, 0);
 }
 
 /** Receives the data of one message of any length. Its descriptors are closed. */

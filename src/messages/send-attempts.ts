@@ -16,7 +16,13 @@ import {
 import { os } from '../system/os';
 import { getIntegerOption } from '../system/socket-options';
 import type { BlockingCalls } from '../waiting/blocking';
-import { type Attempt, type OperationQueue, UNFINISHED, WOULD_BLOCK } from '../waiting/operation-queue';
+import {
+  type Attempt,
+  type OperationQueue,
+  type PlainOperation,
+  UNFINISHED,
+  WOULD_BLOCK,
+} from '../waiting/operation-queue';
 import { charge } from '../waiting/turn';
 import { encodeDescriptors } from './ancillary-data';
 import { MAX_BATCH } from './batch';
@@ -31,17 +37,14 @@ interface SendingSide extends Connection {
   readonly sends: OperationQueue;
 }
 
+const plainSend: PlainOperation<Connection, Parts, number> = {
+  try: (connection, parts) => trySend(connection, parts, 0),
+  attempt: (connection, parts) => new Send(connection, parts, 0),
+};
+
 /** Sends one message without options. Makes an attempt only if it has to wait. */
 export function send(session: SendingSide, parts: Parts): Promise<number> {
-  const { sends } = session;
-  if (!sends.mayTry()) return sends.run(new Send(session, parts, 0), undefined);
-  try {
-    const sent = trySend(session, parts, 0);
-    if (sent === WOULD_BLOCK) return sends.waitAfterTry(new Send(session, parts, 0));
-    return sends.completed(sent);
-  } catch (error) {
-    return sends.failed(error);
-  }
+  return session.sends.runPlain(plainSend, session, parts);
 }
 
 /** The part of a session that sends, and may block. */
@@ -169,87 +172,113 @@ export class SendWithFds extends Send {
   }
 }
 
-/** Sends several messages, with as few system calls as the room in the kernel permits. */
-export class SendMany implements Attempt<number> {
-  readonly #connection: Connection;
-  readonly #messages: readonly Parts[];
-  /** The lengths of the messages when they began to wait, in bytes. */
-  #lengths: readonly number[] | undefined;
-  #sent = 0;
+/** The base of attempts to send several messages, with as few system calls as the room in the kernel permits. */
+abstract class SendSeveral implements Attempt<number> {
+  protected sent = 0;
 
-  constructor(connection: Connection, messages: readonly Parts[]) {
-    this.#connection = connection;
-    this.#messages = messages;
-  }
+  constructor(protected readonly connection: Connection) {}
+
+  protected abstract readonly count: number;
+
+  /** Sends messages from the index `sent` on with one system call. Returns their number, or the negative errno. */
+  protected abstract sendNext(): number;
+
+  protected abstract bytesOf(index: number): number;
+
+  protected abstract partsOf(index: number): Parts;
 
   try(): number | typeof WOULD_BLOCK | typeof UNFINISHED {
-    const connection = this.#connection;
-    const messages = this.#messages;
-    const start = this.#sent;
-    if (start === messages.length) return start;
-    if (this.#lengths !== undefined) this.#checkLengths(this.#lengths);
-    const sent = os.sendmmsg(connection.fd, messages, start, SENDING_FLAGS);
+    const { connection, count, sent: start } = this;
+    if (start === count) return start;
+    const sent = this.sendNext();
     if (sent === -EAGAIN) return WOULD_BLOCK;
     if (sent < 0) throw this.failure(sent);
-    this.#sent = start + sent;
+    this.sent = start + sent;
     let bytes = 0;
-    for (let i = start; i < this.#sent; i++) bytes += byteLength(messages[i] as Parts);
+    for (let index = start; index < this.sent; index++) bytes += this.bytesOf(index);
     connection.bytesSent += bytes;
     connection.messagesSent += sent;
     charge(bytes, 0);
-    return this.#sent === messages.length ? this.#sent : UNFINISHED;
+    return this.sent === count ? count : UNFINISHED;
+  }
+
+  failure(errno: number): Error {
+    const next = this.sent < this.count ? this.partsOf(this.sent) : [];
+    return this.aborted(sendingFailure(this.connection, errno, next));
+  }
+
+  aborted(error: Error): Error {
+    return Object.assign(error, { messagesSent: this.sent });
+  }
+}
+
+/** Sends several messages. */
+export class SendMany extends SendSeveral {
+  /** The lengths of the messages when they began to wait, in bytes. */
+  #lengths: readonly number[] | undefined;
+
+  constructor(
+    connection: Connection,
+    private readonly messages: readonly Parts[],
+  ) {
+    super(connection);
+  }
+
+  protected get count(): number {
+    return this.messages.length;
+  }
+
+  protected sendNext(): number {
+    if (this.#lengths !== undefined) this.#checkLengths(this.#lengths);
+    return os.sendmmsg(this.connection.fd, this.messages, this.sent, SENDING_FLAGS);
+  }
+
+  protected bytesOf(index: number): number {
+    return byteLength(this.partsOf(index));
+  }
+
+  protected partsOf(index: number): Parts {
+    return this.messages[index] as Parts;
   }
 
   beginWaiting(): void {
-    this.#lengths = this.#messages.map(byteLength);
+    this.#lengths = this.messages.map(byteLength);
   }
 
   /** Checks the messages that one system call can send. */
   #checkLengths(lengths: readonly number[]): void {
-    const end = Math.min(this.#sent + MAX_BATCH, lengths.length);
-    for (let i = this.#sent; i < end; i++) {
-      if (byteLength(this.#messages[i] as Parts) !== lengths[i]) throw this.#withMessagesSent(detached());
+    const end = Math.min(this.sent + MAX_BATCH, lengths.length);
+    for (let i = this.sent; i < end; i++) {
+      if (this.bytesOf(i) !== lengths[i]) throw this.aborted(detached());
     }
-  }
-
-  failure(errno: number): Error {
-    return this.#withMessagesSent(sendingFailure(this.#connection, errno, this.#messages[this.#sent] ?? []));
-  }
-
-  aborted(error: Error): Error {
-    return this.#withMessagesSent(error);
-  }
-
-  #withMessagesSent(error: Error): Error {
-    return Object.assign(error, { messagesSent: this.#sent });
   }
 }
 
-/** Sends the messages of a batch, with as few system calls as the room in the kernel permits. */
-export class SendBatch implements Attempt<number> {
-  #sent = 0;
-
+/** Sends the messages of a batch. */
+export class SendBatch extends SendSeveral {
   constructor(
-    private readonly connection: Connection,
+    connection: Connection,
     private readonly slots: Slots,
-  ) {}
+  ) {
+    super(connection);
+  }
 
-  try(): number | typeof WOULD_BLOCK | typeof UNFINISHED {
-    const { connection, slots } = this;
-    const start = this.#sent;
-    const count = Math.min(slots.length - start, MAX_BATCH);
-    if (count === 0) return start;
-    const { memory, bytes, lengths } = slots;
-    const sent = os.sendSlots(connection.fd, memory, bytes, lengths, start, count, SENDING_FLAGS);
-    if (sent === -EAGAIN) return WOULD_BLOCK;
-    if (sent < 0) throw this.failure(sent);
-    this.#sent = start + sent;
-    let total = 0;
-    for (let i = start; i < this.#sent; i++) total += lengths[i] as number;
-    connection.bytesSent += total;
-    connection.messagesSent += sent;
-    charge(total, 0);
-    return this.#sent === slots.length ? this.#sent : UNFINISHED;
+  protected get count(): number {
+    return this.slots.length;
+  }
+
+  protected sendNext(): number {
+    const { memory, bytes, lengths } = this.slots;
+    const count = Math.min(this.count - this.sent, MAX_BATCH);
+    return os.sendSlots(this.connection.fd, memory, bytes, lengths, this.sent, count, SENDING_FLAGS);
+  }
+
+  protected bytesOf(index: number): number {
+    return this.slots.lengths[index] as number;
+  }
+
+  protected partsOf(index: number): Parts {
+    return this.slots.slot(index).subarray(0, this.bytesOf(index));
   }
 
   beginWaiting(): void {
@@ -258,17 +287,6 @@ export class SendBatch implements Attempt<number> {
 
   endWaiting(): void {
     this.slots.isInUse = false;
-  }
-
-  failure(errno: number): Error {
-    const { slots } = this;
-    const next =
-      this.#sent < slots.length ? slots.slot(this.#sent).subarray(0, slots.lengths[this.#sent]) : [];
-    return this.aborted(sendingFailure(this.connection, errno, next));
-  }
-
-  aborted(error: Error): Error {
-    return Object.assign(error, { messagesSent: this.#sent });
   }
 }
 

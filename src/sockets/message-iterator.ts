@@ -2,7 +2,7 @@
 import { notOpen, type SeqpacketError } from '../errors';
 import type { ReceivingSide } from '../messages/receive-attempts';
 import type { Receiver } from '../messages/receiver';
-import { type Attempt, WOULD_BLOCK } from '../waiting/operation-queue';
+import { type Attempt, type PlainOperation, WOULD_BLOCK } from '../waiting/operation-queue';
 import { rejection } from '../waiting/turn';
 
 type Step<T> = IteratorResult<T, undefined>;
@@ -30,16 +30,8 @@ export class MessageIterator<T> implements AsyncIterableIterator<T> {
       return rejection(notOpen('recvmsg', true));
     }
     const { receives, receiver } = source;
-    if (this.signal !== undefined || !receives.mayTry()) {
-      return receives.run(new IteratorStep(this, receiver), this.signal);
-    }
-    try {
-      const step = this.tryStep(receiver);
-      if (step === WOULD_BLOCK) return receives.waitAfterTry(new IteratorStep(this, receiver));
-      return receives.completed(step);
-    } catch (error) {
-      return receives.failed(error);
-    }
+    if (this.signal === undefined) return receives.runPlain(plainStep as PlainStep<T>, this, receiver);
+    return receives.run(new IteratorStep(this, receiver), this.signal);
   }
 
   /**
@@ -107,3 +99,10 @@ class IteratorStep<T> implements Attempt<Step<T>> {
     return error;
   }
 }
+
+type PlainStep<T> = PlainOperation<MessageIterator<T>, Receiver, Step<T>>;
+
+const plainStep: PlainStep<unknown> = {
+  try: (iterator, receiver) => iterator.tryStep(receiver),
+  attempt: (iterator, receiver) => new IteratorStep(iterator, receiver),
+};

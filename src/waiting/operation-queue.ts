@@ -41,6 +41,14 @@ export interface Attempt<T> {
   endWaiting?(): void;
 }
 
+/** A kind of operation without options, which is described by a side of a socket and one argument. */
+export interface PlainOperation<Side, Argument, T> {
+  /** Tries the operation once, as its attempt does. */
+  try(side: Side, argument: Argument): T | typeof WOULD_BLOCK;
+  /** Makes the attempt. */
+  attempt(side: Side, argument: Argument): Attempt<T>;
+}
+
 /** Calls `proceed()` of a waiting queue when there is a reason to try again, until the queue leaves. */
 export interface Waker {
   /** Begins to wait. Called again after each try that would block. */
@@ -95,43 +103,41 @@ export class OperationQueue {
     return this.#first === undefined;
   }
 
-  /**
-   * Whether the caller may try an operation without options itself, which spares its attempt. Counts the try. The
-   * caller then calls `completed`, `failed` or `waitAfterTry`. If not, the caller calls `run`.
-   */
-  mayTry(): boolean {
-    return (
+  /** Tries an operation without options at once, as {@link run}. Makes its attempt only if it has to wait. */
+  runPlain<Side, Argument, T>(
+    operation: PlainOperation<Side, Argument, T>,
+    side: Side,
+    argument: Argument,
+  ): Promise<T> {
+    const isTried =
       this.#first === undefined &&
       this.#blockedFirstTries < BLOCKED_TRIES_BEFORE_SKIPPING &&
       this.spin === 0 &&
-      hasTime()
-    );
+      hasTime();
+    if (!isTried) return this.run(operation.attempt(side, argument), undefined);
+    try {
+      const result = operation.try(side, argument);
+      if (result !== WOULD_BLOCK) return this.#completed(result);
+      const attempt = operation.attempt(side, argument);
+      this.#blockedFirstTries++;
+      attempt.beginWaiting?.();
+      const promise = this.#append(attempt, undefined);
+      this.#wait();
+      return promise;
+    } catch (error) {
+      return this.#failed(error);
+    }
   }
 
-  /** Records that the operation of the caller completed. Returns its promise. */
-  completed<T>(result: T): Promise<T> {
+  #completed<T>(result: T): Promise<T> {
     this.#blockedFirstTries = 0;
     return Promise.resolve(result);
   }
 
-  /** Records that the operation of the caller failed. Returns its promise. */
-  failed(error: unknown): Promise<never> {
+  #failed(error: unknown): Promise<never> {
     const rejected = Promise.reject(error);
     publishError(error);
     return rejected;
-  }
-
-  /** Appends an operation that the caller has tried, and that would block. */
-  waitAfterTry<T>(attempt: Attempt<T>): Promise<T> {
-    this.#blockedFirstTries++;
-    try {
-      attempt.beginWaiting?.();
-    } catch (error) {
-      return this.failed(error);
-    }
-    const promise = this.#append(attempt, undefined);
-    this.#wait();
-    return promise;
   }
 
   /** Tries the operation at once, or appends it to the queue. */
@@ -159,14 +165,14 @@ export class OperationQueue {
         let result = attempt.try();
         if (result === WOULD_BLOCK && this.spin > 0) result = this.#trySpinning(attempt);
         if (result !== WOULD_BLOCK && result !== UNFINISHED) {
-          return this.completed(result);
+          return this.#completed(result);
         }
         waits = result === WOULD_BLOCK;
         if (waits) this.#blockedFirstTries++;
       }
       attempt.beginWaiting?.();
     } catch (error) {
-      if (isTried) return this.failed(error);
+      if (isTried) return this.#failed(error);
       attempt = new FailedAttempt(attempt, error);
       waits = false;
     }
