@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import fc from 'fast-check';
 import { listen, SeqpacketAcceptor, SeqpacketSocket } from 'seqpacket';
+import { given } from '../arguments/options.js';
 import { descriptor, isFree, ownOf } from '../arguments/own-descriptors.js';
 import { abortedBefore, operate, signal, signalOf } from '../arguments/signals.js';
 import { acceptor, backlog, emptyMessages, path } from '../arguments/subjects.js';
@@ -51,7 +52,7 @@ export const accept = command('accept', 7, { at: acceptor, signal }, async (worl
   const { real, model } = world.acceptors[at]!;
   const abort = signalOf(world, signal);
   const ticket = await world.start(
-    () => real.accept({ signal: abort }),
+    () => real.accept(given({ signal: abort })),
     (result) => (result instanceof SeqpacketSocket ? 'a socket' : result),
   );
   const refused = model.socket === undefined ? 'accept4 EBADF' : abortedBefore(abort);

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { given } from '../arguments/options.js';
 import { abortedBefore, operate, signal, signalOf } from '../arguments/signals.js';
 import { path, socket } from '../arguments/subjects.js';
 import { command } from '../command.js';
@@ -48,7 +49,7 @@ export const connect = command(
     const { real, model } =
       (at === 'idle' ? world.sockets.find(isIdle) : world.sockets[at]) ?? world.sockets[0]!;
     const abort = signalOf(world, signal);
-    const ticket = await world.start(() => real.connect(path, { signal: abort }));
+    const ticket = await world.start(() => real.connect(path, given({ signal: abort })));
     const refused = abortedBefore(abort);
     if (refused === undefined && model.session === undefined) model.open();
     const isBusy = model.connects.waiting.length > 0;

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { type Message, MessageBatch, type ReceivedWithFds } from 'seqpacket';
 import { Room, rooms, view } from '../arguments/buffers.js';
 import { receiveFlags } from '../arguments/flags.js';
+import { given } from '../arguments/options.js';
 import { abortedBefore, operate, signal, signalOf } from '../arguments/signals.js';
 import { socket } from '../arguments/subjects.js';
 import { command } from '../command.js';
@@ -22,7 +23,7 @@ export const receive = command(
     const abort = signalOf(world, signal);
     const room = new Room(rooms, view);
     const ticket = await world.start(
-      () => real.receive(room.argument, { flags, signal: abort }),
+      () => real.receive(room.argument, given({ flags, signal: abort })),
       (bytesRead) => room.contents(bytesRead as number),
     );
     const refused = model.session === undefined ? 'recvmsg EBADF' : abortedBefore(abort);
@@ -43,7 +44,7 @@ export const receiveWithFds = command(
     const abort = signalOf(world, signal);
     const room = new Room(rooms, view);
     const ticket = await world.start(
-      () => real.receiveWithFds(room.argument, maxFds, { flags, signal: abort }),
+      () => real.receiveWithFds(room.argument, maxFds, given({ flags, signal: abort })),
       (received) => contentsWithFds(room, received as ReceivedWithFds),
     );
     const refused = model.session === undefined ? 'recvmsg EBADF' : abortedBefore(abort);
@@ -62,7 +63,7 @@ export const receiveMessage = command(
     const { real, model } = world.sockets[at]!;
     const abort = signalOf(world, signal);
     const ticket = await world.start(
-      () => real.receiveMessage({ maxFds, signal: abort }),
+      () => real.receiveMessage(given({ maxFds, signal: abort })),
       (message) => contentsOfMessage(world, message as Message),
     );
     const refused = model.session === undefined ? 'recvmsg EBADF' : abortedBefore(abort);
@@ -83,7 +84,7 @@ export const receiveMany = command(
     const { real, model } = world.sockets[at]!;
     const abort = signalOf(world, signal);
     const ticket = await world.start(
-      () => real.receiveMany({ max, signal: abort }),
+      () => real.receiveMany(given({ max, signal: abort })),
       (messages) => (messages as Buffer[]).map((data) => world.noteMade(data)),
     );
     const refused = model.session === undefined ? 'recvmsg EBADF' : abortedBefore(abort);
@@ -105,7 +106,7 @@ export const receiveBatch = command(
     const abort = signalOf(world, signal);
     const batch = new MessageBatch({ messages: max, bytes: slot });
     const ticket = await world.start(
-      () => real.receiveBatch(batch, { signal: abort }),
+      () => real.receiveBatch(batch, given({ signal: abort })),
       (count) => {
         assert.equal(count, batch.length);
         return [...batch].map(digest);

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { MessageBatch, MessageFlag } from 'seqpacket';
+import { MessageBatch, MessageFlag, type SeqpacketSocket, type SignalOption } from 'seqpacket';
 import { lengths, split } from '../arguments/buffers.js';
 import { sendFlags } from '../arguments/flags.js';
+import { given } from '../arguments/options.js';
 import { sources, sourcesOf } from '../arguments/sent-descriptors.js';
 import { abortedBefore, operate, signal, signalOf } from '../arguments/signals.js';
 import { socket } from '../arguments/subjects.js';
@@ -20,7 +21,7 @@ export const send = command(
     const { real, model } = world.sockets[at]!;
     const abort = signalOf(world, signal);
     const data = world.message(total(lengths));
-    const ticket = await world.start(() => real.send(split(data, lengths), { flags, signal: abort }));
+    const ticket = await world.start(() => real.send(split(data, lengths), given({ flags, signal: abort })));
     const refused = model.session === undefined ? 'sendmsg EBADF' : abortedBefore(abort);
     operate(refused, ticket, () => {
       model.sends.start(new Send(model, { data, files: [] }, flags, ticket, abort));
@@ -40,7 +41,7 @@ export const sendWithFds = command(
     const sent = sourcesOf(world, sources);
     const fds = sent.map(({ source }) => source);
     const ticket = await world.start(() =>
-      real.sendWithFds(split(data, lengths), fds, { flags, signal: abort }),
+      real.sendWithFds(split(data, lengths), fds, given({ flags, signal: abort })),
     );
     const refused = model.session === undefined ? 'sendmsg EBADF' : abortedBefore(abort);
     operate(refused, ticket, () => {
@@ -58,47 +59,48 @@ export const manyLengths = fc.oneof(
   { weight: 1, arbitrary: fc.constant(Array.from({ length: 70 }, () => [1])) },
 );
 
-export const sendMany = command(
-  'sendMany',
-  6,
-  { at: socket, manyLengths, signal },
-  async (world, { at, manyLengths, signal }) => {
-    const { real, model } = world.sockets[at]!;
-    const abort = signalOf(world, signal);
-    const data = manyLengths.map((each) => world.message(total(each)));
-    const parts = data.map((each, index) => split(each, manyLengths[index]!));
-    const ticket = await world.start(() => real.sendMany(parts, { signal: abort }));
-    const refused = model.session === undefined ? 'sendmsg EBADF' : abortedBefore(abort);
-    operate(refused && `${refused} after 0`, ticket, () => {
-      const messages = data.map((each) => ({ data: each, files: [] }));
-      const totalSent = () => real.counters.messagesSent;
-      model.sends.start(new SendMany(model, messages, totalSent, ticket, abort));
-    });
-  },
-  (world, { at, manyLengths }) => !world.isUntellable(world.sockets[at]!.model, manyLengths.map(total)),
-);
+/** Several messages at once, by any of the calls for that. */
+function sendingSeveral(
+  name: string,
+  call: (
+    real: SeqpacketSocket,
+    data: readonly Buffer[],
+    manyLengths: readonly (readonly number[])[],
+    options: SignalOption | undefined,
+  ) => Promise<number>,
+) {
+  return command(
+    name,
+    6,
+    { at: socket, manyLengths, signal },
+    async (world, { at, manyLengths, signal }) => {
+      const { real, model } = world.sockets[at]!;
+      const abort = signalOf(world, signal);
+      const data = manyLengths.map((each) => world.message(total(each)));
+      const options = given({ signal: abort });
+      const ticket = await world.start(() => call(real, data, manyLengths, options));
+      const refused = model.session === undefined ? 'sendmsg EBADF' : abortedBefore(abort);
+      operate(refused && `${refused} after 0`, ticket, () => {
+        const messages = data.map((each) => ({ data: each, files: [] }));
+        const totalSent = () => real.counters.messagesSent;
+        model.sends.start(new SendMany(model, messages, totalSent, ticket, abort));
+      });
+    },
+    (world, { at, manyLengths }) => !world.isUntellable(world.sockets[at]!.model, manyLengths.map(total)),
+  );
+}
 
-export const sendBatch = command(
-  'sendBatch',
-  6,
-  { at: socket, manyLengths, signal },
-  async (world, { at, manyLengths, signal }) => {
-    const { real, model } = world.sockets[at]!;
-    const abort = signalOf(world, signal);
-    const data = manyLengths.map((each) => world.message(total(each)));
-    const bytes = Math.max(1, ...data.map((each) => each.length));
-    const batch = new MessageBatch({ messages: Math.max(1, data.length), bytes });
-    for (const each of data) batch.push(each);
-    const ticket = await world.start(() => real.sendBatch(batch, { signal: abort }));
-    const refused = model.session === undefined ? 'sendmsg EBADF' : abortedBefore(abort);
-    operate(refused && `${refused} after 0`, ticket, () => {
-      const messages = data.map((each) => ({ data: each, files: [] }));
-      const totalSent = () => real.counters.messagesSent;
-      model.sends.start(new SendMany(model, messages, totalSent, ticket, abort));
-    });
-  },
-  (world, { at, manyLengths }) => !world.isUntellable(world.sockets[at]!.model, manyLengths.map(total)),
-);
+export const sendMany = sendingSeveral('sendMany', (real, data, manyLengths, options) => {
+  const parts = data.map((each, index) => split(each, manyLengths[index]!));
+  return real.sendMany(parts, options);
+});
+
+export const sendBatch = sendingSeveral('sendBatch', (real, data, _, options) => {
+  const bytes = Math.max(1, ...data.map((each) => each.length));
+  const batch = new MessageBatch({ messages: Math.max(1, data.length), bytes });
+  for (const each of data) batch.push(each);
+  return real.sendBatch(batch, options);
+});
 
 export const trySend = command(
   'trySend',

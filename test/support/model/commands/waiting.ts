@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { given } from '../arguments/options.js';
 import { abortedBefore, operate, signal, signalOf } from '../arguments/signals.js';
 import { socket } from '../arguments/subjects.js';
 import { command } from '../command.js';
@@ -14,7 +15,7 @@ export const wait = command(
   async (world, { at, direction, signal }) => {
     const { real, model } = world.sockets[at]!;
     const abort = signalOf(world, signal);
-    const ticket = await world.start(() => real.wait(direction, { signal: abort }));
+    const ticket = await world.start(() => real.wait(direction, given({ signal: abort })));
     const refused = model.session === undefined ? 'poll EBADF' : abortedBefore(abort);
     operate(refused, ticket, () => {
       if (direction === 'read') model.receives.start(new WaitForReading(model, ticket, abort));
