@@ -6,8 +6,10 @@
 // blocking calls of this package.
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { connect, connectSync, listen } from 'seqpacket';
-import { Meter, Pace, play, reportReady, work } from './role.mjs';
+import { connect, connectSync } from 'seqpacket';
+import { acceptOne, acceptOneBlocking } from './accept-one.mjs';
+import { asynchronous, blocking, rolesOf } from './loops.mjs';
+import { Meter, Pace, play, work } from './role.mjs';
 
 const require = createRequire(import.meta.url);
 const system = join(dirname(require.resolve('seqpacket')), 'system');
@@ -47,12 +49,8 @@ function watch(fd, events) {
   if (os.pollWatch(fd, events) < 0) throw new Error('no watch');
 }
 
-async function acceptOne() {
-  const acceptor = listen(work.path);
-  reportReady();
-  const socket = await acceptor.accept();
-  acceptor.close();
-  return descriptorOf(socket);
+async function accepted() {
+  return descriptorOf(await acceptOne());
 }
 
 async function connected() {
@@ -83,10 +81,13 @@ function close(fd) {
 /** A connection whose operations return promises. */
 class Connection {
   #fd;
+  #waitsFirst;
   #retry;
 
-  constructor(fd) {
+  /** @param waitsFirst whether a receive waits for readiness before it tries */
+  constructor(fd, waitsFirst) {
     this.#fd = fd;
+    this.#waitsFirst = waitsFirst;
     onReady = () => this.#retry?.();
     watch(fd, READABLE);
   }
@@ -96,14 +97,9 @@ class Connection {
     return this.#wait(WRITABLE, () => sendAll(this.#fd, message));
   }
 
-  /** Receives after waiting for readiness. */
-  receiveNext(buffer) {
-    return this.#wait(READABLE, () => receiveInto(this.#fd, buffer));
-  }
-
   receive(buffer) {
-    if (receiveInto(this.#fd, buffer)) return Promise.resolve(buffer.length);
-    return this.receiveNext(buffer);
+    if (!this.#waitsFirst && receiveInto(this.#fd, buffer)) return Promise.resolve(buffer.length);
+    return this.#wait(READABLE, () => receiveInto(this.#fd, buffer));
   }
 
   #wait(direction, attempt) {
@@ -124,7 +120,7 @@ class Connection {
 
 const callbacks = {
   async echo() {
-    const fd = await acceptOne();
+    const fd = await accepted();
     const buffer = Buffer.alloc(work.size);
     const meter = new Meter();
     onReady = () => {
@@ -154,7 +150,7 @@ const callbacks = {
   },
 
   async sink() {
-    const fd = await acceptOne();
+    const fd = await accepted();
     const buffer = Buffer.alloc(work.size);
     const meter = new Meter();
     onReady = () => {
@@ -183,115 +179,49 @@ const callbacks = {
   },
 };
 
-const promises = {
-  async echo() {
-    const connection = new Connection(await acceptOne());
-    const buffer = Buffer.alloc(work.size);
-    const meter = new Meter();
-    for (let more = true; more; ) {
-      await connection.receiveNext(buffer);
-      more = meter.saw(buffer[0]);
-      await connection.send(buffer);
-    }
-    meter.report();
-    connection.close();
-  },
+const isRoundTrip = ['echo', 'ping'].includes(work.role);
 
-  async ping() {
-    const connection = new Connection(await connected());
-    const buffer = Buffer.alloc(work.size);
-    const pace = new Pace();
-    for (let message = pace.next(); message !== undefined; message = pace.next()) {
-      await connection.send(message);
-      await connection.receiveNext(buffer);
-    }
-    pace.reportMeasured();
-    connection.close();
-  },
-
-  async sink() {
-    const connection = new Connection(await acceptOne());
-    const buffer = Buffer.alloc(work.size);
-    const meter = new Meter();
-    do await connection.receive(buffer);
-    while (meter.saw(buffer[0]));
-    meter.report();
-    connection.close();
-  },
-
-  async flood() {
-    const connection = new Connection(await connected());
-    const pace = new Pace();
-    for (let message = pace.next(); message !== undefined; message = pace.next()) {
-      await connection.send(message);
-    }
-    pace.reportUsed();
-    connection.close();
-  },
-};
+const promises = rolesOf(
+  asynchronous,
+  async () => new Connection(await accepted(), isRoundTrip),
+  async () => new Connection(await connected(), isRoundTrip),
+);
 
 /** The longest sleep of a blocking call, in milliseconds. */
 const SLEEP_MS = 50;
 
-function acceptBlocking() {
-  const acceptor = listen(work.path);
-  reportReady();
-  const socket = acceptor.acceptSync();
-  acceptor.close();
-  return socket.release().detach();
+/** A connection whose operations block. */
+class BlockingConnection {
+  #fd;
+  #waitsFirst;
+
+  /** @param waitsFirst whether a receive waits for readiness before it tries */
+  constructor(socket, waitsFirst) {
+    this.#fd = socket.release().detach();
+    this.#waitsFirst = waitsFirst;
+  }
+
+  send(message) {
+    while (!sendAll(this.#fd, message)) os.poll(this.#fd, POLLOUT, SLEEP_MS);
+  }
+
+  receive(buffer) {
+    if (!this.#waitsFirst && receiveInto(this.#fd, buffer)) return;
+    do os.poll(this.#fd, POLLIN, SLEEP_MS);
+    while (!receiveInto(this.#fd, buffer));
+  }
+
+  close() {
+    os.close(this.#fd);
+  }
 }
 
-function connectBlocking() {
-  return connectSync(work.path).release().detach();
-}
-
-function receiveAfterPoll(fd, buffer) {
-  do os.poll(fd, POLLIN, SLEEP_MS);
-  while (!receiveInto(fd, buffer));
-}
-
-const blocking = {
-  echo() {
-    const fd = acceptBlocking();
-    const buffer = Buffer.alloc(work.size);
-    const meter = new Meter();
-    for (let more = true; more; ) {
-      receiveAfterPoll(fd, buffer);
-      more = meter.saw(buffer[0]);
-      sendAll(fd, buffer);
-    }
-    meter.report();
-  },
-
-  ping() {
-    const fd = connectBlocking();
-    const buffer = Buffer.alloc(work.size);
-    const pace = new Pace();
-    for (let message = pace.next(); message !== undefined; message = pace.next()) {
-      sendAll(fd, message);
-      receiveAfterPoll(fd, buffer);
-    }
-    pace.reportMeasured();
-  },
-
-  sink() {
-    const fd = acceptBlocking();
-    const buffer = Buffer.alloc(work.size);
-    const meter = new Meter();
-    do while (!receiveInto(fd, buffer)) os.poll(fd, POLLIN, SLEEP_MS);
-    while (meter.saw(buffer[0]));
-    meter.report();
-  },
-
-  flood() {
-    const fd = connectBlocking();
-    const pace = new Pace();
-    for (let message = pace.next(); message !== undefined; message = pace.next()) {
-      while (!sendAll(fd, message)) os.poll(fd, POLLOUT, SLEEP_MS);
-    }
-    pace.reportUsed();
-  },
+const variants = {
+  promises,
+  blocking: rolesOf(
+    blocking,
+    () => new BlockingConnection(acceptOneBlocking(), isRoundTrip),
+    () => new BlockingConnection(connectSync(work.path), isRoundTrip),
+  ),
 };
-
-const variants = { promises, blocking };
 await play(variants[work.variants[0]] ?? callbacks);

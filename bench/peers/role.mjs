@@ -64,6 +64,17 @@ export class Pace {
     return this.#messages[this.#phase];
   }
 
+  /** The next messages, at most so many; none after the last. */
+  nextBatch(most) {
+    const messages = [];
+    while (messages.length < most) {
+      const message = this.next();
+      if (message === undefined) break;
+      messages.push(message);
+    }
+    return messages;
+  }
+
   /** For who sends and receives the answers: how many there were, how long it took. */
   reportMeasured() {
     const seconds = (performance.now() - this.#began) / 1000;

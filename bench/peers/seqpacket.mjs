@@ -1,17 +1,15 @@
 // This package.
 import { openSync } from 'node:fs';
 import { connect, listen, MessageBatch } from 'seqpacket';
+import { acceptOne } from './accept-one.mjs';
 import { useEveryKind } from './every-kind.mjs';
+import { asynchronous, rolesOf } from './loops.mjs';
 import { Meter, Pace, play, reportReady, work } from './role.mjs';
 
 const BATCH = 64;
 
-async function acceptOne() {
-  const acceptor = listen(work.path);
-  reportReady();
-  const socket = await acceptor.accept();
-  acceptor.close();
-  return configured(socket);
+async function accepted() {
+  return configured(await acceptOne());
 }
 
 async function connected() {
@@ -27,53 +25,10 @@ function configured(socket) {
 if (!work.role.startsWith('idle')) await useEveryKind();
 
 await play({
-  async echo() {
-    const socket = await acceptOne();
-    const buffer = Buffer.alloc(work.size);
-    const meter = new Meter();
-    for (let more = true; more; ) {
-      await socket.receive(buffer);
-      more = meter.saw(buffer[0]);
-      await socket.send(buffer);
-    }
-    meter.report();
-    socket.close();
-  },
-
-  async ping() {
-    const socket = await connected();
-    const buffer = Buffer.alloc(work.size);
-    const pace = new Pace();
-    for (let message = pace.next(); message !== undefined; message = pace.next()) {
-      await socket.send(message);
-      await socket.receive(buffer);
-    }
-    pace.reportMeasured();
-    socket.close();
-  },
-
-  async sink() {
-    const socket = await acceptOne();
-    const buffer = Buffer.alloc(work.size);
-    const meter = new Meter();
-    do await socket.receive(buffer);
-    while (meter.saw(buffer[0]));
-    meter.report();
-    socket.close();
-  },
-
-  async flood() {
-    const socket = await connected();
-    const pace = new Pace();
-    for (let message = pace.next(); message !== undefined; message = pace.next()) {
-      await socket.send(message);
-    }
-    pace.reportUsed();
-    socket.close();
-  },
+  ...rolesOf(asynchronous, accepted, connected),
 
   async 'sink-batches'() {
-    const socket = await acceptOne();
+    const socket = await accepted();
     const meter = new Meter();
     for (let more = true; more; ) {
       const messages = await socket.receiveMany({ max: BATCH });
@@ -84,7 +39,7 @@ await play({
   },
 
   async 'sink-batch'() {
-    const socket = await acceptOne();
+    const socket = await accepted();
     const batch = new MessageBatch({ messages: BATCH, bytes: work.size });
     const { data } = batch;
     const meter = new Meter();
@@ -97,7 +52,7 @@ await play({
   },
 
   async 'sink-iterator'() {
-    const socket = await acceptOne();
+    const socket = await accepted();
     const meter = new Meter();
     for await (const message of socket) if (!meter.saw(message[0])) break;
     meter.report();
@@ -107,7 +62,7 @@ await play({
   async 'flood-batches'() {
     const socket = await connected();
     const pace = new Pace();
-    for (let messages = nextBatch(pace); messages.length > 0; messages = nextBatch(pace)) {
+    for (let messages = pace.nextBatch(BATCH); messages.length > 0; messages = pace.nextBatch(BATCH)) {
       await socket.sendMany(messages);
     }
     pace.reportUsed();
@@ -129,7 +84,7 @@ await play({
   },
 
   async 'sink-descriptors'() {
-    const socket = await acceptOne();
+    const socket = await accepted();
     const buffer = Buffer.alloc(work.size);
     const meter = new Meter();
     do {
@@ -168,7 +123,7 @@ await play({
       });
       socket.close();
     };
-    for (let group = nextBatch(pace); group.length > 0; group = nextBatch(pace)) {
+    for (let group = pace.nextBatch(BATCH); group.length > 0; group = pace.nextBatch(BATCH)) {
       await Promise.all(group.map(live));
     }
     pace.reportMeasured();
@@ -202,16 +157,6 @@ await play({
     await idle((socket) => socket.receiveMessage());
   },
 });
-
-function nextBatch(pace) {
-  const messages = [];
-  while (messages.length < BATCH) {
-    const message = pace.next();
-    if (message === undefined) break;
-    messages.push(message);
-  }
-  return messages;
-}
 
 async function idle(wait) {
   const { Idle } = await import('./idle.mjs');
