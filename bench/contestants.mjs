@@ -1,4 +1,4 @@
-// Who takes part, how their programs are started, and whether they can be.
+// The contestants, the commands of their programs, and the reasons why some cannot be started.
 import { fileURLToPath } from 'node:url';
 import { compileGo, goPeer, installPeers, limit, missing } from './prepare.mjs';
 

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { npmPeers, scratch } from './prepare.mjs';
 
 const TIMEOUT_MS = 60_000;
-/** A run that had less of its CPU than this, because somebody else had it, is done again. */
+/** A run with a smaller share of its CPU, because another process used it, is repeated. */
 const LEAST_SHARE = 0.93;
 const TRIES = 3;
 /** Enough for caches and the clock of the CPU, where nothing is compiled meanwhile. */
@@ -84,7 +84,7 @@ class Program {
 /**
  * Starts the server and then the client, and waits until both have reported.
  *
- * @param server, client their commands, and what they are told; no server if the client starts it
+ * @param server, client their commands and arguments; no server if the client starts it
  * @param endless whether the server has nothing to report and goes on until it is killed
  * @param conditions `cpus` are those of the server and of the client
  */
@@ -101,7 +101,7 @@ async function run(server, client, { cpus, warmUp, measure }, endless = false) {
     await serving?.ready();
     const before = idleSeconds(cpus[1]);
     const calling = start('client', client, cpus[1]);
-    // Who fails first knows why.
+    // The first failure has the reason.
     await (endless ? calling.ended() : Promise.all([calling.ended(), serving?.ended()]));
     const idle = idleSeconds(cpus[1]) - before;
     return { server: serving?.report ?? {}, client: calling.report, idle };
@@ -164,7 +164,7 @@ export async function measureIdle({ server, client, size, first = FIRST_CONNECTI
   return (await run(serverRun, clientRun, { cpus, warmUp: 0, measure: 0 })).server;
 }
 
-/** What operations cost that wait in one process: nobody else takes part. */
+/** The cost of operations that wait, all in one process. */
 export async function measurePending({ client, size }, conditions) {
   return (await run({}, { command: client, size }, conditions)).client.microseconds;
 }

@@ -258,7 +258,7 @@ export function targetTable({ groups }) {
   return rows.length === 0 ? 'None for what was measured.' : table(['', '', 'target', 'measured', ''], rows);
 }
 
-/** Nobody vanishes: who is not in the tables, and why. */
+/** The contestants that are not in the tables, each with the reason. */
 function failureList({ groups }) {
   const reasons = new Map();
   for (const { title, entries } of groups) {

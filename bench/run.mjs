@@ -1,4 +1,4 @@
-// Measures this package, its peers and the limit, and prints tables. See README.md; `--help` tells the options.
+// Measures this package, its peers and the limit, and prints tables. See README.md; `--help` lists the options.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';

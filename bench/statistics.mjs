@@ -25,7 +25,7 @@ export function ratioOf(samples, others, ratio) {
   return pairs.length === 0 ? undefined : spreadOf(undisturbed(pairs).map((pair) => ratio(...pair)));
 }
 
-/** Without those whose CPU somebody else used meanwhile, unless nothing would be left. */
+/** Without runs whose CPU another process used, unless all are such. */
 function undisturbed(tuples) {
   const quiet = tuples.filter((samples) => samples.every(({ disturbed }) => !disturbed));
   return quiet.length > 0 ? quiet : tuples;

@@ -35,7 +35,7 @@ void connections_storm_seqpacket(const struct work *work) { storm(work, SOCK_SEQ
 
 void connections_storm_stream(const struct work *work) { storm(work, SOCK_STREAM); }
 
-/* Opens as many connections as it is told and keeps them until the server ends. */
+/* Opens the given number of connections, and keeps them until the server ends. */
 static void hold(const struct work *work, int type) {
   allow_many_files();
   int fd = -1;

@@ -1,4 +1,4 @@
-/* One descriptor with each message, closed by who receives it. */
+/* One descriptor with each message, closed by the receiver. */
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>

@@ -1,5 +1,5 @@
 // node-unix-socket, another binding of SEQPACKET sockets. It queues what the kernel has no room for, without
-// bound: who sends waits until the callback says that a window of messages is with the kernel.
+// bound: the sender waits for the callback after each window of messages.
 import { createRequire } from 'node:module';
 import { Meter, Pace, play, reportReady, work } from './role.mjs';
 

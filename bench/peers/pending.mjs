@@ -1,5 +1,5 @@
-// How long one operation takes when as many as SIZE wait on one socket of this package. Here nobody else takes
-// part: both ends of the connection are in this process.
+// How long one operation takes when as many as SIZE wait on one socket of this package. Both ends of the
+// connection are in this process.
 import { pair } from 'seqpacket';
 import { play, report, work } from './role.mjs';
 
@@ -58,7 +58,7 @@ async function abortedTogether(ours) {
   await Promise.allSettled(waiting);
 }
 
-/** What the signals alone cost: nobody but a listener waits for them. */
+/** The cost of the signals alone, each with a listener. */
 function signals() {
   const controllers = times(() => new AbortController());
   for (const { signal } of controllers) signal.addEventListener('abort', () => {}, { once: true });

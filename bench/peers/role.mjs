@@ -45,7 +45,7 @@ export class Pace {
     this.#messages = [WARM_UP, MEASURED, LAST].map((phase) => Buffer.alloc(bytes, phase));
   }
 
-  /** The next message, or undefined after the last. Who gets it must not write to it. */
+  /** The next message, or undefined after the last. The caller must not write to it. */
   next() {
     this.#count++;
     if (--this.#untilCheck > 0 && this.#phase !== LAST) return this.#messages[this.#phase];
@@ -75,14 +75,14 @@ export class Pace {
     return messages;
   }
 
-  /** For who sends and receives the answers: how many there were, how long it took. */
+  /** For a role that sends and receives the answers: their number, and the time. */
   reportMeasured() {
     const seconds = (performance.now() - this.#began) / 1000;
     // The one call too many was the one that said that there is no more.
     report({ messages: this.#count - 1, seconds, cpuSeconds: cpuSeconds() - this.#cpuSeconds });
   }
 
-  /** For who only sends: when the messages arrived is for the receiver to tell. */
+  /** For a role that only sends. The receiver reports when the messages arrived. */
   reportUsed() {
     report({ cpuSeconds: cpuSeconds() - this.#cpuSeconds });
   }

@@ -25,7 +25,7 @@ export interface Source {
   as: string;
 }
 
-/** What to send, and which file it is, if it is one. */
+/** A source of a descriptor, and the number of its file, if there is one. */
 export function sourcesOf(world: World, sources: readonly Source[]) {
   return sources.flatMap(({ own, as }): { source: FdSource; file: number }[] => {
     const { real, content } = ownOf(world, own);

@@ -129,7 +129,7 @@ export const acceptorOptions = command(
   },
 );
 
-/** None of these modes would be cut by a umask that is usual. */
+/** Modes that the usual umask does not restrict. */
 export const mode = fc.constantFrom(undefined, 0o600, 0o700);
 
 export const listenAtPath = command(

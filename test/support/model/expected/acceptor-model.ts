@@ -39,7 +39,7 @@ export class AcceptorModel {
     return error && `listen ${error}`;
   }
 
-  /** What `listen(path, …)` does on a fresh one. */
+  /** The effect of `listen(path, …)` on a new acceptor. */
   listenAt(path: string, backlog: number, reclaim: boolean): string | undefined {
     this.open();
     let error = this.bind(path);
@@ -54,7 +54,7 @@ export class AcceptorModel {
     return this.listen(backlog);
   }
 
-  /** Whether the name of a dead socket is free now; a living one, listening or not, keeps it and notices nothing. */
+  /** Whether the name of a closed socket is free now. An open socket keeps its name. */
   #reclaims(path: string): boolean {
     const holder = this.kernel.names.get(path);
     if (holder === PLAIN_FILE || holder?.state !== 'dead') return false;

@@ -10,11 +10,11 @@ export interface Limits {
   readonly receiveBuffer: number;
   readonly leastSendBuffer: number;
   readonly leastReceiveBuffer: number;
-  /** Whether one empty message that was never read makes a close a reset; not where Linux knows out-of-band data. */
+  /** Whether closing with one unread empty message is a reset. It is not in kernels with out-of-band data. */
   readonly resetsForEmpty: boolean;
 }
 
-/** What the kernel charges the sender for a message in the queue is its own secret; these are bounds. */
+/** Bounds of the charge for a queued message, which the kernel does not report. */
 const leastCharge = ({ data }: Message): number => data.length + 256;
 const mostCharge = ({ data }: Message): number => 2 * data.length + 2048;
 
@@ -25,14 +25,14 @@ export class KernelSocket {
   peer: KernelSocket | undefined;
   descriptors = 0;
   readonly queue: Message[] = [];
-  /** Of a listener: the connections that wait to be accepted, and how many more than one may. */
+  /** Of a listener: the connections in the backlog, and the length of the backlog. */
   readonly backlog: KernelSocket[] = [];
   backlogSize = 0;
   /** The next send or receive meets ECONNRESET, once. */
   reset = false;
   receivesNoMore = false;
   sendsNoMore = false;
-  /** It was this end that shut down sending, not the other that shut down receiving. */
+  /** This end has shut down sending; not: the other end has shut down receiving. */
   endedSending = false;
   sendBuffer: number;
   receiveBuffer: number;
@@ -58,7 +58,7 @@ export class KernelSocket {
     return total([...(this.peer?.queue ?? []), ...messages].map(mostCharge)) < this.sendBuffer;
   }
 
-  /** Whether poll(2) surely reports it as writable: three quarters of the send buffer are free, or it is all over. */
+  /** Whether poll(2) certainly reports it as writable: three quarters of the send buffer are free, or sending has ended. */
   get isSurelyWritable(): boolean {
     if (this.reset || (this.receivesNoMore && this.sendsNoMore)) return true;
     return 4 * (1 + total((this.peer?.queue ?? []).map(mostCharge))) <= this.sendBuffer;
@@ -74,7 +74,7 @@ export class KernelSocket {
   }
 }
 
-/** A path in the file system that is no socket, and so in the way. */
+/** A path of a file that is not a socket, which prevents a bind. */
 export const PLAIN_FILE = 'plain file';
 
 /** All sockets and their names. */

@@ -22,7 +22,7 @@ export class OperationQueue {
     this.#settled(operation);
   }
 
-  /** Takes out the first if it has settled and the model can say why. */
+  /** Removes the first operation if it has settled as the model expects. */
   serveFirst(): boolean {
     this.#removeRefused();
     const [first] = this.waiting;
@@ -37,7 +37,7 @@ export class OperationQueue {
     return true;
   }
 
-  /** Takes out those that have been done, and lets the model catch up with one that was done in part. */
+  /** Removes completed operations, and applies the completed part of one that is unfinished. */
   serveSent(): void {
     for (let [first] = this.waiting; first !== undefined; [first] = this.waiting) {
       if (first.advance()) continue;

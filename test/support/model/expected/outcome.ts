@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import type { SeqpacketError } from 'seqpacket';
 
-/** What a call has come to: `{ value }`, or `{ error }` as the test describes errors, `'sendmsg EPIPE'`. */
+/** The outcome of a call: `{ value }`, or `{ error }` as the test describes errors, `'sendmsg EPIPE'`. */
 export type Outcome = { readonly value: unknown } | { readonly error: string };
 
 export function failed(error: string): Outcome {
@@ -12,7 +12,7 @@ export function isError(outcome: Outcome | undefined, error: string): boolean {
   return outcome !== undefined && 'error' in outcome && outcome.error === error;
 }
 
-/** An error in few words: `'sendmsg EPIPE'`. */
+/** A short form of an error: `'sendmsg EPIPE'`. */
 export function described(error: unknown): string {
   if (!(error instanceof Error)) return `not an error: ${error}`;
   const { code, syscall, errno, messageSize, messagesSent, cause } = error as SeqpacketError & {
@@ -28,7 +28,7 @@ export function described(error: unknown): string {
   return words.join(' ') + suffix;
 }
 
-/** What a call returns or throws. */
+/** The outcome of a synchronous call. */
 export function outcomeOf(call: () => unknown): Outcome {
   try {
     return { value: call() };
@@ -37,7 +37,7 @@ export function outcomeOf(call: () => unknown): Outcome {
   }
 }
 
-/** What a call comes to that returns nothing. */
+/** The outcome of a call without a result. */
 export function done(error: string | undefined): Outcome {
   return error === undefined ? { value: undefined } : failed(error);
 }

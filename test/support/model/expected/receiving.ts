@@ -77,7 +77,7 @@ export class Receive extends Receiving {
   constructor(
     socket: SocketModel,
     readonly room: number,
-    /** Undefined for a receive that is told nothing of descriptors. */
+    /** Undefined for a receive without descriptors. */
     readonly maxFds: number | undefined,
     flags: number,
     ticket: Ticket,

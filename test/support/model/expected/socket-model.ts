@@ -4,18 +4,18 @@ import { OperationQueue } from './operation-queue.js';
 
 export interface Session {
   readonly kernel: KernelSocket;
-  /** Messages that have left the kernel's queue, but that nobody has received yet. */
+  /** Messages that have left the kernel's queue and were not received yet. */
   readonly held: Message[];
-  /** The kernel's ECONNRESET was met; it is reported behind the messages. */
+  /** A system call has returned ECONNRESET. It is reported after the messages. */
   wasReset: boolean;
-  /** Who met it was a receive, but a send waited as well: the event loop decides which of them is first. */
+  /** A receive got ECONNRESET while a send waited. Which of them gets it depends on the event loop. */
   wasContested: boolean;
   /** This socket has shut down sending. */
   endedSending: boolean;
   emptyMessages: 'eof' | 'deliver';
-  /** How long the next message may be: where that is much, receiveMany takes one by one. */
+  /** The expected length of the next message. If it is long, receiveMany receives messages singly. */
   expected: number;
-  /** How many messages receiveMany takes one by one, since descriptors came. */
+  /** The number of messages that are received singly, because earlier ones had descriptors. */
   oneByOne: number;
   readonly counters: {
     messagesSent: number;

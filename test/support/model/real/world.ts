@@ -150,14 +150,14 @@ export class World {
     return data;
   }
 
-  /** Makes a call that is over when it returns, and compares. */
+  /** Makes a synchronous call, and compares its outcome. */
   async agree(real: () => unknown, model: () => Outcome): Promise<void> {
     const outcome = outcomeOf(real);
     await drained();
     assert.deepEqual(outcome, model());
   }
 
-  /** Makes a call that is over when it returns, and records its outcome and the result, which owns descriptors. */
+  /** Makes a synchronous call, and records its outcome and its result, which owns descriptors. */
   completed<Result>(call: () => Result, value: (result: Result) => unknown): Ticket {
     const ticket = new Ticket();
     ticket.outcome = outcomeOf(() => {
@@ -193,7 +193,7 @@ export class World {
     return ticket;
   }
 
-  /** Notes a buffer that the library has made: nobody else may write to it. */
+  /** Records a buffer of the library, to check that its contents stay. */
   noteMade(data: Buffer): string {
     const made = { data, digest: digest(data) };
     if (this.#made.length < 100) this.#made.push(made);
@@ -263,7 +263,7 @@ export class World {
     for (const queue of this.#queues()) queue.abort(signal);
   }
 
-  /** Who connected first is first in the backlog. */
+  /** The backlog is in the order of the connects. */
   #connectsBySettling() {
     const place = (operation: Operation | undefined) => operation?.ticket.place || Number.POSITIVE_INFINITY;
     return this.sockets
@@ -271,7 +271,7 @@ export class World {
       .sort((a, b) => place(a.waiting[0]) - place(b.waiting[0]));
   }
 
-  /** Compares everything that can be seen from outside. */
+  /** Compares everything that is observable. */
   check(isLast = false): void {
     const expected = new Map<string, number>();
     const count = (content: number | KernelSocket | undefined) => {
