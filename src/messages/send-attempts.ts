@@ -1,7 +1,6 @@
 /** Attempts to send: one message with sendmsg(2), whole or not at all, or many messages with sendmmsg(2). */
 
 import { byteLength, type Parts } from '../arguments';
-import { publishError } from '../diagnostics';
 import { invalidState, systemError, tooLongToSend } from '../errors';
 import {
   EAGAIN,
@@ -15,7 +14,6 @@ import {
 } from '../system/linux';
 import { os } from '../system/os';
 import { getIntegerOption } from '../system/socket-options';
-import type { BlockingCalls } from '../waiting/blocking';
 import {
   type Attempt,
   type OperationQueue,
@@ -45,29 +43,6 @@ const plainSend: PlainOperation<Connection, Parts, number> = {
 /** Sends one message without options. Makes an attempt only if it has to wait. */
 export function send(session: SendingSide, parts: Parts): Promise<number> {
   return session.sends.runPlain(plainSend, session, parts);
-}
-
-/** The part of a session that sends, and may block. */
-interface BlockingSide extends SendingSide {
-  readonly blockingSends: BlockingCalls;
-}
-
-/** Sends one message by a blocking call. Makes an attempt only if it has to wait. */
-export function sendBlocking(
-  session: BlockingSide,
-  parts: Parts,
-  flags: number,
-  timeout: number | undefined,
-): number {
-  if (!session.sends.isEmpty) return session.blockingSends.run(new Send(session, parts, flags), timeout);
-  try {
-    const sent = trySend(session, parts, flags);
-    if (sent !== WOULD_BLOCK) return sent;
-  } catch (error) {
-    publishError(error);
-    throw error;
-  }
-  return session.blockingSends.waitAfterTry(new Send(session, parts, flags), timeout);
 }
 
 export function trySend(connection: Connection, parts: Parts, flags: number): number | typeof WOULD_BLOCK {

@@ -47,15 +47,7 @@ import {
   tryReceiveData,
   tryReceiveMessage,
 } from '../messages/receive-attempts';
-import {
-  Send,
-  SendBatch,
-  SendMany,
-  SendWithFds,
-  send,
-  sendBlocking,
-  trySend,
-} from '../messages/send-attempts';
+import { Send, SendBatch, SendMany, SendWithFds, send, trySend } from '../messages/send-attempts';
 import {
   AF_UNIX,
   EALREADY,
@@ -500,8 +492,11 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
     const flags = checkFlags(options);
     const timeout = checkTimeout(options);
     const session = this.#requireSession('sendmsg');
-    if (numbers.length === 0) return sendBlocking(session, parts, flags, timeout);
-    return session.blockingSends.run(new SendWithFds(session, parts, numbers, flags), timeout);
+    const attempt =
+      numbers.length === 0
+        ? new Send(session, parts, flags)
+        : new SendWithFds(session, parts, numbers, flags);
+    return session.blockingSends.run(attempt, timeout);
   }
 
   /**

@@ -56,7 +56,7 @@ export class BlockingCalls {
     if (!queue.isEmpty) throw attempt.failure(-EBUSY);
     if (this.#skippedTries > 0 && timeout !== 0 && this.#maySkipTry(attempt)) {
       this.#skippedTries--;
-      return this.waitAfterTry(attempt, timeout);
+      return complete(attempt, WOULD_BLOCK, timeout, this.#sleep);
     }
     let outcome = tryOnce(attempt);
     if (!isPending(outcome)) return outcome;
@@ -70,11 +70,6 @@ export class BlockingCalls {
       else if (queue.direction === READABLE) this.#skippedTries = SKIPPED_TRIES;
     }
     return complete(attempt, outcome, timeout, this.#sleep);
-  }
-
-  /** Runs an attempt whose first try would have blocked; see {@link run}. */
-  waitAfterTry<T>(attempt: Attempt<T>, timeout: number | undefined): T {
-    return complete(attempt, WOULD_BLOCK, timeout, this.#sleep);
   }
 
   #maySkipTry({ needsFirstTry, doesNotWait }: Attempt<unknown>): boolean {
