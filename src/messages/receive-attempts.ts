@@ -15,18 +15,18 @@ import {
 } from '../waiting/operation-queue';
 import { type AncillaryData, ROOM_FOR_ALL, ROOM_FOR_CREDENTIALS, ROOM_FOR_MARK } from './ancillary-data';
 import type { Slots } from './message-batch';
-import type { Receiver } from './receiver';
+import type { MessageSource } from './message-source';
 
 /** The part of a session that receives. */
 export interface ReceivingSide {
   readonly receives: OperationQueue;
-  readonly receiver: Receiver;
+  readonly receiver: MessageSource;
 }
 
 /** The base of all attempts to receive. */
 abstract class ReceiveAttempt<Result> implements Attempt<Result> {
   constructor(
-    protected readonly receiver: Receiver,
+    protected readonly receiver: MessageSource,
     protected readonly flags = 0,
   ) {}
 
@@ -48,7 +48,7 @@ abstract class ReceiveAttempt<Result> implements Attempt<Result> {
 /** The base of attempts that receive into the caller's buffers. */
 abstract class ReceiveIntoParts<Result> extends ReceiveAttempt<Result> {
   constructor(
-    receiver: Receiver,
+    receiver: MessageSource,
     private readonly parts: Parts,
     flags: number,
   ) {
@@ -77,13 +77,17 @@ export class Receive extends ReceiveIntoParts<number> {
   }
 }
 
-export function tryReceive(receiver: Receiver, parts: Parts, flags: number): number | typeof WOULD_BLOCK {
+export function tryReceive(
+  receiver: MessageSource,
+  parts: Parts,
+  flags: number,
+): number | typeof WOULD_BLOCK {
   const bytes = receiver.receive(parts, flags);
   if (bytes !== WOULD_BLOCK) receiver.discardAncillaryData();
   return bytes;
 }
 
-const plainReceive: PlainOperation<Receiver, Parts, number> = {
+const plainReceive: PlainOperation<MessageSource, Parts, number> = {
   try: (receiver, parts) => tryReceive(receiver, parts, 0),
   attempt: (receiver, parts) => new Receive(receiver, parts, 0),
 };
@@ -106,7 +110,7 @@ export interface ReceivedWithFds {
 
 export class ReceiveWithFds extends ReceiveIntoParts<ReceivedWithFds> {
   constructor(
-    receiver: Receiver,
+    receiver: MessageSource,
     parts: Parts,
     private readonly maxFds: number,
     flags: number,
@@ -143,7 +147,7 @@ export interface Message {
 
 export class ReceiveMessage extends ReceiveAttempt<Message> {
   constructor(
-    receiver: Receiver,
+    receiver: MessageSource,
     private readonly maxFds: number,
   ) {
     super(receiver);
@@ -154,7 +158,7 @@ export class ReceiveMessage extends ReceiveAttempt<Message> {
   }
 }
 
-export function tryReceiveMessage(receiver: Receiver, maxFds: number): Message | typeof WOULD_BLOCK {
+export function tryReceiveMessage(receiver: MessageSource, maxFds: number): Message | typeof WOULD_BLOCK {
   const data = receiver.receiveWhole(maxFds === 0 ? ROOM_FOR_CREDENTIALS : ROOM_FOR_ALL);
   if (data === WOULD_BLOCK) return WOULD_BLOCK;
   const ancillary = receiver.takeAncillaryData();
@@ -167,7 +171,7 @@ export function tryReceiveMessage(receiver: Receiver, maxFds: number): Message |
   return message;
 }
 
-const plainReceiveMessage: PlainOperation<Receiver, number, Message> = {
+const plainReceiveMessage: PlainOperation<MessageSource, number, Message> = {
   try: tryReceiveMessage,
   attempt: (receiver, maxFds) => new ReceiveMessage(receiver, maxFds),
 };
@@ -183,7 +187,7 @@ export class ReceiveData extends ReceiveAttempt<Buffer> {
   }
 }
 
-export function tryReceiveData(receiver: Receiver): Buffer | typeof WOULD_BLOCK {
+export function tryReceiveData(receiver: MessageSource): Buffer | typeof WOULD_BLOCK {
   const data = receiver.receiveWhole(ROOM_FOR_MARK);
   if (data !== WOULD_BLOCK) receiver.discardAncillaryData();
   return data;
@@ -191,7 +195,7 @@ export function tryReceiveData(receiver: Receiver): Buffer | typeof WOULD_BLOCK 
 
 export class ReceiveMany extends ReceiveAttempt<Buffer[]> {
   constructor(
-    receiver: Receiver,
+    receiver: MessageSource,
     private readonly max: number,
   ) {
     super(receiver);
@@ -205,7 +209,7 @@ export class ReceiveMany extends ReceiveAttempt<Buffer[]> {
 /** Receives messages into a batch. */
 export class ReceiveIntoBatch extends ReceiveAttempt<number> {
   constructor(
-    receiver: Receiver,
+    receiver: MessageSource,
     private readonly slots: Slots,
   ) {
     super(receiver);

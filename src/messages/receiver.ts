@@ -39,6 +39,7 @@ import type { EmptyMessages } from './empty-messages';
 import { type HeldMessage, HeldMessages } from './held-messages';
 import type { Slots } from './message-batch';
 import { commitMemory, reserveMemory } from './message-memory';
+import type { MessageSource } from './message-source';
 import { assemble, copyToParts } from './scatter-gather';
 
 const NO_BUFFER = new Uint8Array(0);
@@ -50,7 +51,7 @@ const LEAST_ROOM = 4096;
 const LONGEST_OF_BATCH = 32_768;
 
 /** The receiving side of one socket. */
-export class Receiver {
+export class Receiver implements MessageSource {
   readonly #connection: Connection;
   readonly #held: HeldMessages = new HeldMessages();
   #ancillary: AncillaryData = NO_ANCILLARY_DATA;

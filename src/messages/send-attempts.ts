@@ -1,19 +1,9 @@
-/** Attempts to send: one message with sendmsg(2), whole or not at all, or many messages with sendmmsg(2). */
+/** Attempts to send: one message, whole or not at all, or many messages. */
 
 import { byteLength, type Parts } from '../arguments';
-import { invalidState, systemError, tooLongToSend } from '../errors';
-import {
-  EAGAIN,
-  EBADF,
-  ECONNRESET,
-  EMSGSIZE,
-  MSG_DONTWAIT,
-  MSG_EOR,
-  MSG_NOSIGNAL,
-  SO_SNDBUF,
-} from '../system/linux';
+import { invalidState, systemError } from '../errors';
+import { EAGAIN, EBADF, MSG_DONTWAIT } from '../system/linux';
 import { os } from '../system/os';
-import { getIntegerOption } from '../system/socket-options';
 import {
   type Attempt,
   type OperationQueue,
@@ -22,48 +12,30 @@ import {
   WOULD_BLOCK,
 } from '../waiting/operation-queue';
 import { charge } from '../waiting/turn';
-import { encodeDescriptors } from './ancillary-data';
 import { MAX_BATCH } from './batch';
-import type { Connection } from './connection';
 import type { Slots } from './message-batch';
+import type { MessageSink } from './message-sink';
 
-/** MSG_EOR marks the end of the message. Linux does not need it; other systems do. */
-const SENDING_FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR;
-
-/** The part of a session that sends. */
-interface SendingSide extends Connection {
-  readonly sends: OperationQueue;
-}
-
-const plainSend: PlainOperation<Connection, Parts, number> = {
-  try: (connection, parts) => trySend(connection, parts, 0),
-  attempt: (connection, parts) => new Send(connection, parts, 0),
+const plainSend: PlainOperation<MessageSink, Parts, number> = {
+  try: (sink, parts) => trySend(sink, parts, 0),
+  attempt: (sink, parts) => new Send(sink, parts, 0),
 };
 
 /** Sends one message without options. Makes an attempt only if it has to wait. */
-export function send(session: SendingSide, parts: Parts): Promise<number> {
-  return session.sends.runPlain(plainSend, session, parts);
+export function send(sends: OperationQueue, sink: MessageSink, parts: Parts): Promise<number> {
+  return sends.runPlain(plainSend, sink, parts);
 }
 
-export function trySend(connection: Connection, parts: Parts, flags: number): number | typeof WOULD_BLOCK {
-  const { fd } = connection;
-  const sent = Array.isArray(parts)
-    ? os.sendmsg(fd, parts, null, flags | SENDING_FLAGS)
-    : os.send(fd, parts as Uint8Array, flags | SENDING_FLAGS);
-  return outcome(connection, parts, flags, sent);
+export function trySend(sink: MessageSink, parts: Parts, flags: number): number | typeof WOULD_BLOCK {
+  return outcome(sink, parts, flags, sink.send(parts, flags));
 }
 
-/** Evaluates the result of the system call: returns the length or WOULD_BLOCK, or throws the error. */
-function outcome(
-  connection: Connection,
-  parts: Parts,
-  flags: number,
-  sent: number,
-): number | typeof WOULD_BLOCK {
+/** Evaluates the result of the sink: returns the length or WOULD_BLOCK, or throws the error. */
+function outcome(sink: MessageSink, parts: Parts, flags: number, sent: number): number | typeof WOULD_BLOCK {
   if (sent === -EAGAIN && (flags & MSG_DONTWAIT) === 0) return WOULD_BLOCK;
-  if (sent < 0) throw sendingFailure(connection, sent, parts);
-  connection.messagesSent++;
-  connection.bytesSent += sent;
+  if (sent < 0) throw sink.sendingFailure(sent, parts);
+  sink.messagesSent++;
+  sink.bytesSent += sent;
   charge(sent, 0);
   return sent;
 }
@@ -74,14 +46,14 @@ export class Send implements Attempt<number> {
   private length = -1;
 
   constructor(
-    protected readonly connection: Connection,
+    protected readonly sink: MessageSink,
     protected readonly parts: Parts,
     protected readonly flags: number,
   ) {}
 
   try(): number | typeof WOULD_BLOCK {
     this.checkLength();
-    return trySend(this.connection, this.parts, this.flags);
+    return trySend(this.sink, this.parts, this.flags);
   }
 
   get doesNotWait(): boolean {
@@ -89,7 +61,7 @@ export class Send implements Attempt<number> {
   }
 
   failure(errno: number): Error {
-    return sendingFailure(this.connection, errno, this.parts);
+    return this.sink.sendingFailure(errno, this.parts);
   }
 
   beginWaiting(): void {
@@ -106,16 +78,16 @@ export class SendWithFds extends Send {
   #fds: readonly number[];
   #ownsFds = false;
 
-  constructor(connection: Connection, parts: Parts, fds: readonly number[], flags: number) {
-    super(connection, parts, flags);
+  constructor(sink: MessageSink, parts: Parts, fds: readonly number[], flags: number) {
+    super(sink, parts, flags);
     this.#fds = fds;
   }
 
   override try(): number | typeof WOULD_BLOCK {
     this.checkLength();
-    const { connection, parts, flags } = this;
-    const sent = os.sendmsg(connection.fd, parts, encodeDescriptors(this.#fds), flags | SENDING_FLAGS);
-    return outcome(connection, parts, flags, sent);
+    const { sink, parts, flags } = this;
+    const sent = this.#fds.length === 0 ? sink.send(parts, flags) : sink.sendWithFds(parts, this.#fds, flags);
+    return outcome(sink, parts, flags, sent);
   }
 
   /** Duplicates the descriptors, because the caller may close them during the wait, and their numbers may be reused. */
@@ -147,15 +119,15 @@ export class SendWithFds extends Send {
   }
 }
 
-/** The base of attempts to send several messages, with as few system calls as the room in the kernel permits. */
+/** The base of attempts to send several messages, with as few system calls as the room permits. */
 abstract class SendSeveral implements Attempt<number> {
   protected sent = 0;
 
-  constructor(protected readonly connection: Connection) {}
+  constructor(protected readonly sink: MessageSink) {}
 
   protected abstract readonly count: number;
 
-  /** Sends messages from the index `sent` on with one system call. Returns their number, or the negative errno. */
+  /** Sends messages from the index `sent` on. Returns their number, or the negative errno. */
   protected abstract sendNext(): number;
 
   protected abstract bytesOf(index: number): number;
@@ -163,7 +135,7 @@ abstract class SendSeveral implements Attempt<number> {
   protected abstract partsOf(index: number): Parts;
 
   try(): number | typeof WOULD_BLOCK | typeof UNFINISHED {
-    const { connection, count, sent: start } = this;
+    const { sink, count, sent: start } = this;
     if (start === count) return start;
     const sent = this.sendNext();
     if (sent === -EAGAIN) return WOULD_BLOCK;
@@ -171,15 +143,15 @@ abstract class SendSeveral implements Attempt<number> {
     this.sent = start + sent;
     let bytes = 0;
     for (let index = start; index < this.sent; index++) bytes += this.bytesOf(index);
-    connection.bytesSent += bytes;
-    connection.messagesSent += sent;
+    sink.bytesSent += bytes;
+    sink.messagesSent += sent;
     charge(bytes, 0);
     return this.sent === count ? count : UNFINISHED;
   }
 
   failure(errno: number): Error {
     const next = this.sent < this.count ? this.partsOf(this.sent) : [];
-    return this.aborted(sendingFailure(this.connection, errno, next));
+    return this.aborted(this.sink.sendingFailure(errno, next));
   }
 
   aborted(error: Error): Error {
@@ -193,10 +165,10 @@ export class SendMany extends SendSeveral {
   #lengths: readonly number[] | undefined;
 
   constructor(
-    connection: Connection,
+    sink: MessageSink,
     private readonly messages: readonly Parts[],
   ) {
-    super(connection);
+    super(sink);
   }
 
   protected get count(): number {
@@ -205,7 +177,7 @@ export class SendMany extends SendSeveral {
 
   protected sendNext(): number {
     if (this.#lengths !== undefined) this.#checkLengths(this.#lengths);
-    return os.sendmmsg(this.connection.fd, this.messages, this.sent, SENDING_FLAGS);
+    return this.sink.sendMany(this.messages, this.sent);
   }
 
   protected bytesOf(index: number): number {
@@ -232,10 +204,10 @@ export class SendMany extends SendSeveral {
 /** Sends the messages of a batch. */
 export class SendBatch extends SendSeveral {
   constructor(
-    connection: Connection,
+    sink: MessageSink,
     private readonly slots: Slots,
   ) {
-    super(connection);
+    super(sink);
   }
 
   protected get count(): number {
@@ -243,9 +215,7 @@ export class SendBatch extends SendSeveral {
   }
 
   protected sendNext(): number {
-    const { memory, bytes, lengths } = this.slots;
-    const count = Math.min(this.count - this.sent, MAX_BATCH);
-    return os.sendSlots(this.connection.fd, memory, bytes, lengths, this.sent, count, SENDING_FLAGS);
+    return this.sink.sendSlots(this.slots, this.sent, Math.min(this.count - this.sent, MAX_BATCH));
   }
 
   protected bytesOf(index: number): number {
@@ -263,14 +233,6 @@ export class SendBatch extends SendSeveral {
   endWaiting(): void {
     this.slots.isInUse = false;
   }
-}
-
-function sendingFailure(connection: Connection, errno: number, parts: Parts): Error {
-  if (errno === -ECONNRESET) connection.recordReset();
-  if (errno === -EMSGSIZE) {
-    return tooLongToSend(byteLength(parts), getIntegerOption(connection.fd, SO_SNDBUF), connection.name);
-  }
-  return systemError('sendmsg', errno, connection.name);
 }
 
 function detached(): Error {

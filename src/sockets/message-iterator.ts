@@ -1,7 +1,8 @@
 /** Iteration over messages, with one receive for each step, so that leaving the loop loses no message. */
 import { notOpen, type SeqpacketError } from '../errors';
+import type { MessageSource } from '../messages/message-source';
 import type { ReceivingSide } from '../messages/receive-attempts';
-import type { Receiver } from '../messages/receiver';
+
 import { type Attempt, type PlainOperation, WOULD_BLOCK } from '../waiting/operation-queue';
 import { rejection } from '../waiting/turn';
 
@@ -18,7 +19,7 @@ export class MessageIterator<T> implements AsyncIterableIterator<T> {
   /** @param tryReceive tries to receive one message */
   constructor(
     private readonly source: () => ReceivingSide | undefined,
-    private readonly tryReceive: (receiver: Receiver) => T | typeof WOULD_BLOCK,
+    private readonly tryReceive: (receiver: MessageSource) => T | typeof WOULD_BLOCK,
     private readonly signal?: AbortSignal,
   ) {}
 
@@ -39,7 +40,7 @@ export class MessageIterator<T> implements AsyncIterableIterator<T> {
    *
    * @internal
    */
-  tryStep(receiver: Receiver): Step<T> | typeof WOULD_BLOCK {
+  tryStep(receiver: MessageSource): Step<T> | typeof WOULD_BLOCK {
     try {
       const value = this.tryReceive(receiver);
       return value === WOULD_BLOCK ? WOULD_BLOCK : { done: false, value };
@@ -77,7 +78,7 @@ function over(): IteratorReturnResult<undefined> {
 class IteratorStep<T> implements Attempt<Step<T>> {
   constructor(
     readonly iterator: MessageIterator<T>,
-    private readonly receiver: Receiver,
+    private readonly receiver: MessageSource,
   ) {}
 
   get needsFirstTry(): boolean {
@@ -100,7 +101,7 @@ class IteratorStep<T> implements Attempt<Step<T>> {
   }
 }
 
-type PlainStep<T> = PlainOperation<MessageIterator<T>, Receiver, Step<T>>;
+type PlainStep<T> = PlainOperation<MessageIterator<T>, MessageSource, Step<T>>;
 
 const plainStep: PlainStep<unknown> = {
   try: (iterator, receiver) => iterator.tryStep(receiver),

@@ -1,7 +1,7 @@
 /** The state of a socket while it is open: its queues, its receiving side and its counters. */
 import type { ConnectionSlot } from '../accepting/connection-limit';
-import { Connection } from '../messages/connection';
 import { Receiver } from '../messages/receiver';
+import { Sender } from '../messages/sender';
 import { BlockingCalls } from '../waiting/blocking';
 import { OperationQueue, READABLE, WRITABLE } from '../waiting/operation-queue';
 import type { PolledDescriptor } from '../waiting/readiness';
@@ -13,7 +13,7 @@ interface HasNames {
   readonly remotePath: string | Buffer;
 }
 
-export class Session extends Connection {
+export class Session extends Sender {
   readonly receiver: Receiver = new Receiver(this);
   readonly receives: OperationQueue;
   /** Created on first use, as `sends` is, because a server may have many idle connections. */

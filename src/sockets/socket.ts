@@ -311,10 +311,10 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    */
   send(data: Data, options?: MessageOptions): Promise<number> {
     const parts = checkPartsToSend(data, 'data');
-    if (options === undefined && this.#session !== undefined) return send(this.#session, parts);
+    const session = this.#session;
+    if (options === undefined && session !== undefined) return send(session.sends, session, parts);
     const flags = checkFlags(options);
     const signal = checkSignal(options);
-    const session = this.#session;
     if (session === undefined) return this.#closed('sendmsg');
     return session.sends.run(new Send(session, parts, flags), signal);
   }
