@@ -37,6 +37,7 @@ export const EXPORTS = {
     'ReceivedWithFds',
     'EmptyMessages',
   ],
+  'Share memory': ['shareMemory', 'ShareMemoryOptions', 'SharedChannel', 'ChannelWaitOptions', 'Lease', 'Borrowed'],
   Serve: ['SeqpacketAcceptor', 'AcceptorOptions'],
   'Pass descriptors': ['FileDescriptor', 'FdSource'],
   'Options, identity and counters': [
@@ -63,6 +64,7 @@ const MEMBERS = {
     'sendManySync',
     'sendBatch',
     'sendBatchSync',
+    'lease',
   ],
   Receive: [
     'receive',
@@ -76,6 +78,7 @@ const MEMBERS = {
     'receiveManySync',
     'receiveBatch',
     'receiveBatchSync',
+    'borrow',
     'wait',
   ],
   'Iterate and stream': ['[asyncIterator]', 'readable', 'writable'],
@@ -92,6 +95,8 @@ const MEMBERS = {
     'type',
     'nonBlocking',
     'isSocket',
+    'socket',
+    'data',
     'toString',
   ],
   'Hand over': ['assign', 'release', 'detach'],

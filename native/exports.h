@@ -38,6 +38,12 @@
   X(takeBatch)            \
   X(releaseBatch)         \
   X(takeBatchControl)
+#define SHARED_MEMORY(X) \
+  X(memfdCreate)         \
+  X(ftruncate)           \
+  X(fallocate)           \
+  X(mmap)                \
+  X(munmap)
 #define LIBUV_READINESS(X) \
   X(onReady)               \
   X(pollOpen)              \
@@ -54,6 +60,7 @@
   MESSAGES(X)          \
   OWNED_DESCRIPTORS(X) \
   RECEIVE_MEMORY(X)    \
+  SHARED_MEMORY(X)     \
   LIBUV_READINESS(X)   \
   THREAD_READINESS(X)
 

@@ -13,4 +13,6 @@ export {
   pairForChild,
   SeqpacketAcceptor,
   SeqpacketSocket,
+  SharedChannel,
+  shareMemory,
 } from './index.js';

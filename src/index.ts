@@ -15,6 +15,10 @@ export type { EmptyMessages } from './messages/empty-messages';
 export { MessageBatch, type MessageBatchOptions } from './messages/message-batch';
 export { MessageFlag } from './messages/message-flag';
 export type { Message, ReceivedWithFds } from './messages/receive-attempts';
+export type { Borrowed } from './shared-memory/borrowed';
+export { type ChannelWaitOptions, SharedChannel } from './shared-memory/channel';
+export { type ShareMemoryOptions, shareMemory } from './shared-memory/hand-shake';
+export type { Lease } from './shared-memory/lease';
 export {
   type AcceptorCounters,
   type AcceptorOptions,

@@ -1,7 +1,16 @@
 // The directions in which files may import each other; `npm run lint` checks them with dependency-cruiser.
 
 /** The folders of src/, from the bottom to the top: each may import those before it. */
-const LAYERS = ['system', 'descriptors', 'waiting', 'addresses', 'messages', 'accepting', 'sockets'];
+const LAYERS = [
+  'system',
+  'descriptors',
+  'waiting',
+  'addresses',
+  'messages',
+  'accepting',
+  'sockets',
+  'shared-memory',
+];
 
 /** The files at the root of src/ that every folder uses. */
 const BASE = '^src/(arguments|caller|diagnostics|errors|inspection)\\.ts$';

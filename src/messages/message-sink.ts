@@ -4,7 +4,9 @@ import type { Counters } from './connection';
 import type { Slots } from './message-batch';
 
 /** Unless stated otherwise, a result is a number of bytes or messages, or a negative errno: -EAGAIN without room. */
-export interface MessageSink extends Counters {
+export interface MessageSink extends Pick<Counters, 'messagesSent' | 'bytesSent'> {
+  /** The maximum number of messages that one call sends. */
+  readonly mostMessages: number;
   /** Sends one message. Returns its length in bytes. */
   send(parts: Parts, flags: number): number;
   /** Sends one message with at least one descriptor. Returns its length in bytes. */

@@ -12,7 +12,6 @@ import {
   WOULD_BLOCK,
 } from '../waiting/operation-queue';
 import { charge } from '../waiting/turn';
-import { MAX_BATCH } from './batch';
 import type { Slots } from './message-batch';
 import type { MessageSink } from './message-sink';
 
@@ -192,9 +191,9 @@ export class SendMany extends SendSeveral {
     this.#lengths = this.messages.map(byteLength);
   }
 
-  /** Checks the messages that one system call can send. */
+  /** Checks the messages that one call of the sink can send. */
   #checkLengths(lengths: readonly number[]): void {
-    const end = Math.min(this.sent + MAX_BATCH, lengths.length);
+    const end = Math.min(this.sent + this.sink.mostMessages, lengths.length);
     for (let i = this.sent; i < end; i++) {
       if (this.bytesOf(i) !== lengths[i]) throw this.aborted(detached());
     }
@@ -215,7 +214,11 @@ export class SendBatch extends SendSeveral {
   }
 
   protected sendNext(): number {
-    return this.sink.sendSlots(this.slots, this.sent, Math.min(this.count - this.sent, MAX_BATCH));
+    return this.sink.sendSlots(
+      this.slots,
+      this.sent,
+      Math.min(this.count - this.sent, this.sink.mostMessages),
+    );
   }
 
   protected bytesOf(index: number): number {

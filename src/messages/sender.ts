@@ -5,6 +5,7 @@ import { ECONNRESET, EMSGSIZE, MSG_DONTWAIT, MSG_EOR, MSG_NOSIGNAL, SO_SNDBUF } 
 import { os } from '../system/os';
 import { getIntegerOption } from '../system/socket-options';
 import { encodeDescriptors } from './ancillary-data';
+import { MAX_BATCH } from './batch';
 import { Connection } from './connection';
 import type { Slots } from './message-batch';
 import type { MessageSink } from './message-sink';
@@ -13,6 +14,10 @@ import type { MessageSink } from './message-sink';
 const SENDING_FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR;
 
 export abstract class Sender extends Connection implements MessageSink {
+  get mostMessages(): number {
+    return MAX_BATCH;
+  }
+
   send(parts: Parts, flags: number): number {
     return Array.isArray(parts)
       ? os.sendmsg(this.fd, parts, null, flags | SENDING_FLAGS)

@@ -20,7 +20,7 @@ import { inspectProperties } from '../inspection';
 import type { EmptyMessages } from '../messages/empty-messages';
 import { os } from '../system/os';
 import type { Credentials } from '../system/peer-credentials';
-import { BlockingCalls } from '../waiting/blocking';
+import { BlockingCalls, untilReady } from '../waiting/blocking';
 import { OperationQueue, READABLE } from '../waiting/operation-queue';
 import type { PolledDescriptor } from '../waiting/readiness';
 import { rejection } from '../waiting/turn';
@@ -299,7 +299,7 @@ export class SeqpacketAcceptor extends Endpoint implements AsyncIterable<Seqpack
     this.#session = {
       fd: descriptor.fd,
       accepts,
-      blockingAccepts: new BlockingCalls(descriptor.fd, accepts),
+      blockingAccepts: new BlockingCalls(accepts, untilReady(descriptor.fd, READABLE)),
       acceptance: new Acceptance(this, (fd, localPath) => this.#open(fd, localPath)),
     };
   }

@@ -71,7 +71,8 @@ const EMPTY_MESSAGES: Option<Session, EmptyMessages> = {
   },
 };
 
-const BUSY_POLL: Option<Session, number> = {
+/** An option of all objects that have a queue of receives. */
+export const BUSY_POLL: Option<Pick<Session, 'receives'>, number> = {
   get: ({ receives }) => Math.round(1000 * receives.spin),
   set: {
     check: (value) => checkInteger(value, 'value', 0, LONGEST_BUSY_POLL),

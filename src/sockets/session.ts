@@ -2,7 +2,7 @@
 import type { ConnectionSlot } from '../accepting/connection-limit';
 import { Receiver } from '../messages/receiver';
 import { Sender } from '../messages/sender';
-import { BlockingCalls } from '../waiting/blocking';
+import { BlockingCalls, untilReady } from '../waiting/blocking';
 import { OperationQueue, READABLE, WRITABLE } from '../waiting/operation-queue';
 import type { PolledDescriptor } from '../waiting/readiness';
 import type { BackOff } from './connect-attempt';
@@ -41,12 +41,12 @@ export class Session extends Sender {
   }
 
   get blockingReceives(): BlockingCalls {
-    this.#blockingReceives ??= new BlockingCalls(this.fd, this.receives);
+    this.#blockingReceives ??= new BlockingCalls(this.receives, untilReady(this.fd, READABLE));
     return this.#blockingReceives;
   }
 
   get blockingSends(): BlockingCalls {
-    this.#blockingSends ??= new BlockingCalls(this.fd, this.sends);
+    this.#blockingSends ??= new BlockingCalls(this.sends, untilReady(this.fd, WRITABLE));
     return this.#blockingSends;
   }
 

@@ -10,10 +10,8 @@ import {
 } from '../addresses/address';
 import {
   type Buffers,
-  checkEach,
   checkFlags,
   checkInteger,
-  checkMessagesToSend,
   checkOneOf,
   checkOptions,
   checkPartsToFill,
@@ -22,17 +20,15 @@ import {
   checkTimeout,
   type Data,
   type MessageOptions,
-  type Parts,
   type SignalOption,
   type TimeoutOption,
 } from '../arguments';
-import { descriptorOf, type FdSource, type FileDescriptor } from '../descriptors/file-descriptor';
+import type { FdSource, FileDescriptor } from '../descriptors/file-descriptor';
 import { onConnect, publishLater } from '../diagnostics';
-import { AbortError, invalidState, invalidType, outOfRange, systemError } from '../errors';
+import { AbortError, invalidState, systemError } from '../errors';
 import { inspectProperties } from '../inspection';
-import { MAX_BATCH } from '../messages/batch';
 import type { Counters } from '../messages/connection';
-import { type MessageBatch, type Slots, slotsOf } from '../messages/message-batch';
+import type { MessageBatch } from '../messages/message-batch';
 import {
   type Message,
   Receive,
@@ -51,6 +47,7 @@ import { Send, SendBatch, SendMany, SendWithFds, send, trySend } from '../messag
 import {
   AF_UNIX,
   EALREADY,
+  EBUSY,
   EINVAL,
   ENOTCONN,
   FIONREAD,
@@ -69,6 +66,16 @@ import { rejection } from '../waiting/turn';
 import { DIRECTIONS, WaitForReading, WaitForWriting } from '../waiting/wait';
 import { BackOff, backOffSleep, Connect } from './connect-attempt';
 import { checkSeqpacket, Endpoint, isListening } from './endpoint';
+import {
+  checkDescriptors,
+  checkLengths,
+  checkMax,
+  checkMaxFds,
+  checkMessages,
+  freeSlotsOf,
+  NO_FDS,
+  receiveMessageOptions,
+} from './message-arguments';
 import { MessageIterator } from './message-iterator';
 import { getOption, setOption } from './option-table';
 import { type SettableSocketOptions, SOCKET_OPTIONS, type SocketOptions } from './options';
@@ -109,9 +116,6 @@ export interface ReceiveManySyncOptions extends TimeoutOption {
 
 const SHUTDOWN_HOW = { receive: SHUT_RD, send: SHUT_WR, both: SHUT_RDWR } as const;
 
-/** Shared by calls without descriptors; never modified. */
-const NO_FDS: readonly FdSource[] = [];
-
 /**
  * Creates a socket that owns an accepted descriptor, and counts towards the limit until it is closed; for the acceptor.
  */
@@ -120,6 +124,21 @@ export let acceptedSocket: (
   localPath: string | Buffer,
   limit?: ConnectionLimit,
 ) => SeqpacketSocket;
+
+/**
+ * Checks that a socket is open, and that no operation waits on it.
+ *
+ * @throws `EBADF`, `EBUSY`; `ERR_INVALID_STATE` if it holds a message
+ */
+export let requireUnused: (socket: SeqpacketSocket, syscall: string) => void;
+
+/**
+ * Lends the descriptor of a socket to a channel, which receives and sends from then on. The socket keeps ownership, and
+ * its own operations fail with `EBUSY`.
+ *
+ * @param closing called before the descriptor is closed
+ */
+export let lendDescriptor: (socket: SeqpacketSocket, closing: () => void) => PolledDescriptor;
 
 /** Connects a socket, and sleeps while the backlog is full; for `connectSync`. */
 export let connectBlocking: (socket: SeqpacketSocket, path: SocketPath, timeout: number | undefined) => void;
@@ -148,7 +167,10 @@ export let connectBlocking: (socket: SeqpacketSocket, path: SocketPath, timeout:
  * ```
  */
 export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
+  /** The state while this is open and not lent. */
   #session: Session | undefined;
+  /** The state while the descriptor is lent. */
+  #lent: { readonly session: Session; readonly closing: () => void } | undefined;
   #readable: ReadableStream<Uint8Array> | undefined;
   #writable: WritableStream<Data> | undefined;
 
@@ -158,6 +180,18 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
       socket.begin(fd, localPath);
       (socket.#session as Session).slot = limit?.acquire(socket);
       return socket;
+    };
+    requireUnused = (socket, syscall) => {
+      const session = socket.#requireSession(syscall);
+      if (!session.receives.isEmpty || !session.sends.isEmpty)
+        throw systemError(syscall, -EBUSY, session.name);
+      socket.#requireNothingHeld(session);
+    };
+    lendDescriptor = (socket, closing) => {
+      const session = socket.#requireSession('shareMemory');
+      socket.#lent = { session, closing };
+      socket.#session = undefined;
+      return socket.requireDescriptor('shareMemory');
     };
     connectBlocking = (socket, path, timeout) => {
       const address = parseAddress(path);
@@ -195,7 +229,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    * UTF-8.
    */
   get remotePath(): string | Buffer {
-    const session = this.#session;
+    const session = this.#openSession;
     if (session === undefined) return '';
     if (session.remotePath !== undefined) return session.remotePath;
     const length = os.getpeername(session.fd, addressBuffer);
@@ -610,7 +644,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    * @throws `EBADF` if the socket is not open
    */
   get counters(): Counters & { pendingSends: number; pendingReceives: number } {
-    const session = this.#requireSession('counters');
+    const session = this.#requireOpen('counters');
     const { messagesSent, bytesSent, messagesReceived, bytesReceived } = session;
     return {
       messagesSent,
@@ -633,9 +667,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    * @throws `ERR_INVALID_STATE` if there is a held message; `EBADF` if the socket is not open
    */
   override release(): FileDescriptor {
-    if (this.#requireSession('release').receiver.holdsMessage) {
-      throw invalidState('The socket holds a message that was not delivered yet: receive it first');
-    }
+    this.#requireNothingHeld(this.#requireSession('release'));
     return super.release();
   }
 
@@ -645,7 +677,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    * @throws `EBADF` if the socket is not open, `EACCES`, …
    */
   setOption<Name extends keyof SettableSocketOptions>(name: Name, value: SettableSocketOptions[Name]): void {
-    setOption<Session>(SOCKET_OPTIONS, name, () => this.#requireSession('setsockopt'), value);
+    setOption<Session>(SOCKET_OPTIONS, name, () => this.#requireOpen('setsockopt'), value);
   }
 
   /**
@@ -655,7 +687,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
    */
   getOption<Name extends keyof SocketOptions>(name: Name): SocketOptions[Name] {
     return getOption<Session>(SOCKET_OPTIONS, name, () =>
-      this.#requireSession('getsockopt'),
+      this.#requireOpen('getsockopt'),
     ) as SocketOptions[Name];
   }
 
@@ -674,7 +706,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
 
   /** @internal */
   [inspect.custom](depth: number, options: InspectOptions): string {
-    const session = this.#session;
+    const session = this.#openSession;
     const properties: Record<string, () => unknown> = { isOpen: () => this.isOpen };
     if (session !== undefined) {
       properties['fd'] = () => session.fd;
@@ -693,9 +725,11 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
 
   /** @internal */
   protected override closing(): void {
-    this.#session?.receiver.close();
-    this.#session?.slot?.release();
+    this.#lent?.closing();
+    this.#openSession?.receiver.close();
+    this.#openSession?.slot?.release();
     this.#session = undefined;
+    this.#lent = undefined;
     this.#readable = undefined;
     this.#writable = undefined;
   }
@@ -721,59 +755,40 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
     });
   }
 
+  /** The state while this is open, also while it is lent. */
+  get #openSession(): Session | undefined {
+    return this.#session ?? this.#lent?.session;
+  }
+
+  #requireOpen(syscall: string): Session {
+    const session = this.#openSession;
+    if (session === undefined) throw this.notOpen(syscall);
+    return session;
+  }
+
   #requireSession(syscall: string): Session {
-    if (this.#session === undefined) throw this.notOpen(syscall);
+    if (this.#session === undefined) throw this.#unusable(syscall);
     return this.#session;
   }
 
+  #requireNothingHeld({ receiver }: Session): void {
+    if (!receiver.holdsMessage) return;
+    throw invalidState('The socket holds a message that was not delivered yet: receive it first');
+  }
+
+  /** The error of a call on a socket that is not open, or lent. */
+  #unusable(syscall: string): Error {
+    if (this.#lent === undefined) return this.notOpen(syscall);
+    const { name } = this.#lent.session;
+    return systemError(syscall, -EBUSY, name, 'a shared-memory channel uses the socket');
+  }
+
   #closed(syscall: string): Promise<never> {
-    return rejection(this.notOpen(syscall));
+    return rejection(this.#unusable(syscall));
   }
 
   /** The error of sending several messages on a socket that is not open. */
   #noneSent(): Error {
-    return Object.assign(this.notOpen('sendmsg'), { messagesSent: 0 });
-  }
-}
-
-function receiveMessageOptions(options: ReceiveMessageOptions | undefined) {
-  return { maxFds: checkMaxFds(options), signal: checkSignal(options) };
-}
-
-function checkMaxFds(options: { maxFds?: number | undefined } | undefined): number {
-  const { maxFds } = checkOptions(options);
-  return maxFds === undefined ? 0 : checkInteger(maxFds, 'options.maxFds', 0, SCM_MAX_FD);
-}
-
-function checkMax(options: { max?: number | undefined } | undefined): number {
-  const { max } = checkOptions(options);
-  return max === undefined ? MAX_BATCH : Math.min(checkInteger(max, 'options.max', 1), MAX_BATCH);
-}
-
-function checkMessages(messages: readonly Data[]): Parts[] {
-  if (!Array.isArray(messages)) throw invalidType('messages', 'an instance of Array', messages);
-  return checkMessagesToSend(messages, 'messages');
-}
-
-const NO_DESCRIPTORS: readonly number[] = [];
-
-function checkDescriptors(fds: readonly FdSource[], name: string): readonly number[] {
-  if (fds === NO_FDS) return NO_DESCRIPTORS;
-  if (!Array.isArray(fds)) throw invalidType(name, 'an instance of Array', fds);
-  if (fds.length > SCM_MAX_FD) throw outOfRange(`${name}.length`, `<= ${SCM_MAX_FD}`, fds.length);
-  return checkEach(fds, name, descriptorOf);
-}
-
-function freeSlotsOf(batch: MessageBatch): Slots {
-  const slots = slotsOf(batch);
-  slots.requireFree();
-  return slots;
-}
-
-/** Programs can change the lengths. */
-function checkLengths({ length, lengths, bytes }: Slots): void {
-  for (let index = 0; index < length; index++) {
-    const each = (lengths[index] as number) >>> 0;
-    if (each > bytes) throw outOfRange(`batch.lengths[${index}]`, `<= ${bytes}`, each);
+    return Object.assign(this.#unusable('sendmsg'), { messagesSent: 0 });
   }
 }

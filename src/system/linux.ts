@@ -67,11 +67,24 @@ export const FD_CLOEXEC = 1;
 export const F_GETFL = 3;
 export const F_SETFL = 4;
 export const O_NONBLOCK = 0o4000;
+export const O_ACCMODE = 0o3;
+export const O_RDWR = 0o2;
 export const O_PATH = 0o10000000;
+
+export const MFD_CLOEXEC = 0x1;
+export const MFD_ALLOW_SEALING = 0x2;
+export const MFD_NOEXEC_SEAL = 0x8;
+export const F_ADD_SEALS = 1033;
+export const F_GET_SEALS = 1034;
+export const F_SEAL_SEAL = 0x1;
+export const F_SEAL_SHRINK = 0x2;
+export const F_SEAL_GROW = 0x4;
+export const F_SEAL_WRITE = 0x8;
+export const F_SEAL_FUTURE_WRITE = 0x10;
 
 export const { EAGAIN, EALREADY, EADDRINUSE, EBADF, ECANCELED, ECONNABORTED, ECONNRESET, ECONNREFUSED } =
   constants.errno;
 export const { EACCES, EBUSY, EINTR, ENOENT, EPERM, EROFS, ETIMEDOUT } = constants.errno;
 export const { EEXIST, EINVAL, EISCONN, EMSGSIZE, ENODATA, ENOMEM, ENOTCONN, ENOTSOCK, EPROTOTYPE } =
   constants.errno;
-export const ERANGE = constants.errno.ERANGE;
+export const { ENOTSUP, EPIPE, EPROTO, ERANGE } = constants.errno;

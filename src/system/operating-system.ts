@@ -111,6 +111,20 @@ export interface OperatingSystem {
   /** Copies the ancillary data of one message of the last `recvmmsg` to the {@link controlBlock}. */
   takeBatchControl(index: number, results: Int32Array): number;
 
+  /** memfd_create(2) with a name that ends with NUL. This thread owns the descriptor. */
+  memfdCreate(name: Uint8Array, flags: number): number;
+  /** ftruncate(2) */
+  ftruncate(fd: number, length: number): number;
+  /** fallocate(2) */
+  fallocate(fd: number, mode: number, offset: number, length: number): number;
+  /**
+   * mmap(2) of the first bytes of a file, shared, readable and writable. -ENOTSUP if the runtime permits no ArrayBuffer in
+   * memory that is not its own. The memory is unmapped when the ArrayBuffer is collected or detached.
+   */
+  mmap(fd: number, length: number): ArrayBuffer | number;
+  /** Detaches an ArrayBuffer of {@link mmap}, whose memory is then unmapped (munmap(2)), at the latest in the next turn. */
+  munmap(memory: ArrayBuffer): number;
+
   /**
    * Sets the callback for readiness; there is one in each thread. Its arguments are a descriptor and its ready
    * directions (1 readable, 2 writable), with 65536 added if an error has stopped the poll. It returns whether the

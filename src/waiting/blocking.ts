@@ -11,7 +11,14 @@ import { systemError } from '../errors';
 import { EBUSY, EINTR, ETIMEDOUT, POLLIN, POLLOUT } from '../system/linux';
 import { os } from '../system/os';
 import { now } from '../system/timers';
-import { type Attempt, type OperationQueue, READABLE, type UNFINISHED, WOULD_BLOCK } from './operation-queue';
+import {
+  type Attempt,
+  type Direction,
+  type OperationQueue,
+  READABLE,
+  type UNFINISHED,
+  WOULD_BLOCK,
+} from './operation-queue';
 
 /** The longest sleep, in milliseconds. It is the longest time for which a thread cannot be terminated. */
 const LONGEST_SLEEP_MS = 50;
@@ -29,20 +36,23 @@ type Outcome<T> = T | Pending;
  */
 export type Sleep = (milliseconds: number) => number;
 
+/** Sleeps until the descriptor is ready in a direction. */
+export function untilReady(fd: number, direction: Direction): Sleep {
+  const events = direction === READABLE ? POLLIN : POLLOUT;
+  return (milliseconds) => os.poll(fd, events, milliseconds);
+}
+
 /** The blocking calls of one direction on one socket. */
 export class BlockingCalls {
-  readonly #fd: number;
   readonly #queue: OperationQueue;
   readonly #sleep: Sleep;
   /** The number of the next calls that wait without a first try. */
   #skippedTries = 0;
 
   /** @param queue the asynchronous operations of the direction */
-  constructor(fd: number, queue: OperationQueue) {
-    const events = queue.direction === READABLE ? POLLIN : POLLOUT;
-    this.#fd = fd;
+  constructor(queue: OperationQueue, sleep: Sleep) {
     this.#queue = queue;
-    this.#sleep = (milliseconds) => os.poll(this.#fd, events, milliseconds);
+    this.#sleep = sleep;
   }
 
   /**

@@ -2,7 +2,7 @@
 import { OwnedDescriptor } from '../descriptors/owned-descriptor';
 import { systemError } from '../errors';
 import { os } from '../system/os';
-import { type OperationQueue, READABLE, type Waker, WRITABLE } from './operation-queue';
+import { type Direction, READABLE, type Waker, WRITABLE } from './operation-queue';
 import { recordTurn } from './turn';
 
 /** The descriptors with waiting queues, by number. The reference prevents garbage collection while a queue waits. */
@@ -19,6 +19,13 @@ const report = new Int32Array(3);
 let reported: PolledDescriptor | undefined;
 let isListening = false;
 
+/** Waits for readiness of a descriptor in a direction: a queue, or several that wait for the same reason. */
+export interface Waiter {
+  readonly direction: Direction;
+  /** Called when the descriptor is ready. */
+  proceed(): void;
+}
+
 /**
  * An owned descriptor that can be polled for readiness. Its poll handle is created on first use, and keeps the event
  * loop alive only while a queue waits. Beginning and ending to watch costs system calls, so that a direction stays
@@ -29,11 +36,11 @@ export class PolledDescriptor extends OwnedDescriptor implements Waker {
   /** The watched directions. */
   #watched = 0;
   /** The waiting queues, at most one for each direction. */
-  #readers: OperationQueue | undefined;
-  #writers: OperationQueue | undefined;
+  #readers: Waiter | undefined;
+  #writers: Waiter | undefined;
   #keepsLoopAlive = true;
 
-  wait(queue: OperationQueue): void {
+  wait(queue: Waiter): void {
     if (!this.#isPolled) this.#openPoll();
     if (stopped.size > 0 && stopped.delete(this.fd)) this.#watched = 0;
     this.#watch(this.#watched | queue.direction);
@@ -45,7 +52,7 @@ export class PolledDescriptor extends OwnedDescriptor implements Waker {
     if (this.#keepsLoopAlive) this.#keepLoopAlive(true);
   }
 
-  leave(queue: OperationQueue): void {
+  leave(queue: Waiter): void {
     if (queue.direction === READABLE) this.#readers = undefined;
     else this.#writers = undefined;
     if (!this.#isIdle || !this.#isPolled) return;

@@ -13,12 +13,14 @@ test('the face has these names and no others', () => {
     'MessageFlag',
     'SeqpacketAcceptor',
     'SeqpacketSocket',
+    'SharedChannel',
     'activated',
     'connect',
     'connectSync',
     'listen',
     'pair',
     'pairForChild',
+    'shareMemory',
   ]);
 });
 

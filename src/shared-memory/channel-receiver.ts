@@ -1,0 +1,225 @@
+/** The receiving side of a channel: reads records, and the descriptors that belong to them. */
+import { byteLength, type Parts } from '../arguments';
+import { endOfFile, systemError } from '../errors';
+import { type AncillaryData, closeDescriptors, NO_ANCILLARY_DATA } from '../messages/ancillary-data';
+import type { Slots } from '../messages/message-batch';
+import { allocateMemory } from '../messages/message-memory';
+import type { MessageSource } from '../messages/message-source';
+import { copyToParts } from '../messages/scatter-gather';
+import { ECONNRESET, EMSGSIZE, MSG_PEEK, MSG_TRUNC } from '../system/linux';
+import { WOULD_BLOCK } from '../waiting/operation-queue';
+import { charge } from '../waiting/turn';
+import { Borrowed } from './borrowed';
+import type { ChannelState } from './channel-sender';
+import type { Control } from './control';
+import type { RingReader } from './ring-reader';
+import type { Mistrust, RingWriter } from './ring-writer';
+
+/** The maximum number of bytes of a batch, so that a batch does not need much memory at once. */
+const MOST_BYTES_OF_BATCH = 1 << 20;
+
+export class ChannelReceiver implements MessageSource {
+  messagesReceived = 0;
+  bytesReceived = 0;
+  #ancillary: AncillaryData = NO_ANCILLARY_DATA;
+  /** The borrowed messages in order, released or not. The first is not released. */
+  readonly #borrowed: Borrowed[] = [];
+  /** Whether it was reported that the peer has closed its end with unread messages. */
+  #hasReportedReset = false;
+
+  constructor(
+    private readonly ring: RingReader,
+    private readonly outgoing: RingWriter,
+    private readonly control: Control,
+    private readonly state: ChannelState,
+    private readonly mistrust: Mistrust,
+  ) {}
+
+  get holdsMessage(): boolean {
+    return this.state.failure !== undefined || this.ring.next();
+  }
+
+  receive(parts: Parts, flags: number): number | typeof WOULD_BLOCK {
+    if (!this.#next()) return WOULD_BLOCK;
+    const { length } = this.ring;
+    const room = byteLength(parts);
+    if (length > room && (flags & MSG_TRUNC) === 0) throw this.#tooShort(length);
+    const isPeek = (flags & MSG_PEEK) !== 0;
+    const bytes = Math.min(length, room);
+    if (Array.isArray(parts)) copyToParts(this.ring.content.subarray(0, bytes), parts);
+    else this.ring.copy(parts as Uint8Array, 0, bytes);
+    this.#takeFds(isPeek);
+    if (!isPeek) this.#consume();
+    return length;
+  }
+
+  receiveWhole(): Buffer | typeof WOULD_BLOCK {
+    if (!this.#next()) return WOULD_BLOCK;
+    const { length } = this.ring;
+    const data = allocateMemory(length);
+    this.ring.copy(data, 0, length);
+    this.#takeFds(false);
+    this.#consume();
+    return data;
+  }
+
+  receiveBatch(max: number): Buffer[] | typeof WOULD_BLOCK {
+    if (!this.#nextWithFds()) return WOULD_BLOCK;
+    const messages: Buffer[] = [];
+    let bytes = 0;
+    do {
+      const { length } = this.ring;
+      const data = allocateMemory(length);
+      this.ring.copy(data, 0, length);
+      messages.push(data);
+      bytes += length;
+      this.#consumeOfBatch();
+    } while (messages.length < max && bytes < MOST_BYTES_OF_BATCH && this.#another());
+    this.#publish(messages.length, bytes);
+    return messages;
+  }
+
+  receiveIntoSlots(slots: Slots): number | typeof WOULD_BLOCK {
+    slots.length = 0;
+    if (!this.#nextWithFds()) return WOULD_BLOCK;
+    if (this.ring.length > slots.bytes) throw this.#tooShort(this.ring.length);
+    let count = 0;
+    let bytes = 0;
+    do {
+      const { length } = this.ring;
+      if (length > slots.bytes) break;
+      this.ring.copy(slots.memory, count * slots.bytes, length);
+      slots.lengths[count++] = length;
+      bytes += length;
+      this.#consumeOfBatch();
+    } while (count < slots.capacity && this.#another());
+    slots.length = count;
+    this.#publish(count, bytes);
+    return count;
+  }
+
+  /** Lends the next message in place. Its descriptors are closed. */
+  borrow(): Borrowed | typeof WOULD_BLOCK {
+    if (!this.#nextWithFds()) return WOULD_BLOCK;
+    const borrowed = new Borrowed(this.ring.content, this.ring.head, () => this.#release());
+    const { length } = this.ring;
+    this.#borrowed.push(borrowed);
+    this.#consumeOfBatch();
+    this.#publish(1, length);
+    return borrowed;
+  }
+
+  takeAncillaryData(): AncillaryData {
+    const ancillary = this.#ancillary;
+    this.#ancillary = NO_ANCILLARY_DATA;
+    return ancillary;
+  }
+
+  discardAncillaryData(): void {
+    if (this.#ancillary !== NO_ANCILLARY_DATA) closeDescriptors(this.takeAncillaryData());
+  }
+
+  failure(errno: number): Error {
+    return systemError('recvmsg', errno, this.state.name);
+  }
+
+  /** Announces that this side sleeps. Returns whether there is a reason to try again. */
+  sleep(): boolean {
+    if (this.ring.sleep() || this.control.isEnded) return true;
+    if (this.ring.takeProducerSleeps()) this.control.wake();
+    return this.control.isEnded;
+  }
+
+  awake(): void {
+    this.ring.awake();
+  }
+
+  /** Whether a receive would not have to wait. */
+  get isReady(): boolean {
+    return this.holdsMessage || this.control.isEnded;
+  }
+
+  /** Gives back all memory, before the end is closed. */
+  close(): void {
+    this.ring.publish(this.ring.head);
+    for (const borrowed of this.#borrowed) borrowed.forget();
+  }
+
+  /** Finds the next message. Throws at the end of file. */
+  #next(): boolean {
+    if (this.state.failure !== undefined) throw this.state.failure;
+    const { isEnded } = this.control;
+    if (this.ring.next()) return true;
+    if (!isEnded) return false;
+    if (this.control.isGone && !this.#hasReportedReset && !this.outgoing.isRead) {
+      this.#hasReportedReset = true;
+      throw this.failure(-ECONNRESET);
+    }
+    throw endOfFile(this.state.name);
+  }
+
+  /** Finds the next message, and its descriptors. Throws at the end of file. */
+  #nextWithFds(): boolean {
+    if (!this.#next()) return false;
+    if (this.ring.hasFds) this.#requireFds();
+    return true;
+  }
+
+  /** Finds another message of a batch. If that fails, the next call fails for the same reason. */
+  #another(): boolean {
+    try {
+      return this.#nextWithFds();
+    } catch {
+      return false;
+    }
+  }
+
+  #takeFds(isPeek: boolean): void {
+    if (!this.ring.hasFds) return;
+    this.#requireFds();
+    this.#ancillary = isPeek ? this.control.peekDescriptors() : this.control.takeDescriptors();
+    charge(0, this.#ancillary.fds.length);
+  }
+
+  #requireFds(): void {
+    if (!this.control.hasDescriptors) {
+      throw this.mistrust('the peer has sent a message with descriptors, but not the descriptors');
+    }
+  }
+
+  /** Removes one message. */
+  #consume(): void {
+    const { length } = this.ring;
+    this.ring.consume();
+    this.#publish(1, length);
+  }
+
+  /** Removes one message of several, and closes its descriptors. */
+  #consumeOfBatch(): void {
+    if (this.ring.hasFds) closeDescriptors(this.control.takeDescriptors());
+    this.ring.consume();
+  }
+
+  /** Counts messages, and gives their memory back to the producer, up to the first borrowed message. */
+  #publish(messages: number, bytes: number): void {
+    this.messagesReceived += messages;
+    this.bytesReceived += bytes;
+    charge(bytes, 0);
+    this.#publishHead();
+  }
+
+  #publishHead(): void {
+    const head = this.#borrowed.length === 0 ? this.ring.head : (this.#borrowed[0] as Borrowed).start;
+    if (this.ring.publish(head)) this.control.wake();
+  }
+
+  /** Gives back the memory of borrowed messages that were released. */
+  #release(): void {
+    while (this.#borrowed[0]?.isReleased) this.#borrowed.shift();
+    this.#publishHead();
+  }
+
+  #tooShort(messageSize: number): Error {
+    return Object.assign(this.failure(-EMSGSIZE), { messageSize });
+  }
+}

@@ -1,0 +1,155 @@
+/** The producer's side of a ring. It has no system calls. */
+import type { Parts } from '../arguments';
+import { copyBytes } from './copy';
+import {
+  CONSUMER_SLEEPS,
+  HEAD,
+  HEADER_BYTES,
+  longestMessage,
+  PADDING,
+  PRODUCER_SLEEPS,
+  RECORD_HEADER_BYTES,
+  recordBytes,
+  TAIL,
+} from './layout';
+import type { Region } from './region';
+
+/** Creates the error for a value in shared memory that the peer must not have written, and ends the channel. */
+export type Mistrust = (detail: string) => Error;
+
+/**
+ * The indices are private; the copies in shared memory are for the consumer. They count bytes modulo 2^32, as signed
+ * numbers. Only the consumer's `head` is read, once for each use.
+ */
+export class RingWriter {
+  readonly #words: Int32Array;
+  readonly #ring: Buffer;
+  readonly #capacity: number;
+  readonly #mistrust: Mistrust;
+  /** The number of bytes written, including those that are not published yet. */
+  #tail = 0;
+  #published = 0;
+  /** The last `head` that was read. */
+  #head = 0;
+  /** The start of the reserved record. */
+  #start = 0;
+
+  /** The length of the longest message, in bytes. */
+  readonly longest: number;
+
+  constructor({ words, ring, capacity }: Region, mistrust: Mistrust) {
+    this.#words = words;
+    this.#ring = ring;
+    this.#capacity = capacity;
+    this.#mistrust = mistrust;
+    this.longest = longestMessage(capacity);
+  }
+
+  /** The number of bytes written, modulo 2^32: the end of the last record. */
+  get tail(): number {
+    return this.#tail;
+  }
+
+  /**
+   * Reserves a record for a message of this length, without effect on the consumer.
+   *
+   * @returns the position of its content in the ring; -1 without room
+   */
+  reserve(length: number): number {
+    const bytes = recordBytes(length);
+    const at = this.#tail & (this.#capacity - 1);
+    const toEnd = this.#capacity - at;
+    const needed = bytes <= toEnd ? bytes : toEnd + bytes;
+    if (!this.#hasRoom(needed)) return -1;
+    if (bytes <= toEnd) {
+      this.#start = this.#tail;
+      return at + RECORD_HEADER_BYTES;
+    }
+    this.#writeHeader(at, toEnd - RECORD_HEADER_BYTES, PADDING);
+    this.#start = (this.#tail + toEnd) | 0;
+    return RECORD_HEADER_BYTES;
+  }
+
+  /** Completes the reserved record. It is visible to the consumer after {@link publish}. */
+  commit(length: number, kind: number): void {
+    this.#writeHeader(this.#start & (this.#capacity - 1), length, kind);
+    this.#tail = (this.#start + recordBytes(length)) | 0;
+  }
+
+  /** Writes the content of a record. */
+  write(position: number, parts: Parts, length: number): void {
+    if (!Array.isArray(parts)) {
+      copyBytes(parts as Uint8Array, 0, length, this.#ring, position);
+      return;
+    }
+    const end = position + length;
+    let at = position;
+    for (const part of parts as readonly Uint8Array[]) {
+      const bytes = Math.min(part.length, end - at);
+      copyBytes(part, 0, bytes, this.#ring, at);
+      at += bytes;
+    }
+  }
+
+  /** Writes the content of a record from a part of a buffer. */
+  writeFrom(position: number, source: Uint8Array, start: number, length: number): void {
+    copyBytes(source, start, length, this.#ring, position);
+  }
+
+  /** The memory of the content of a record. */
+  content(position: number, length: number): Buffer {
+    return this.#ring.subarray(position, position + length);
+  }
+
+  /**
+   * Makes the completed records visible. Returns whether the consumer must be woken.
+   *
+   * Atomics are sequentially consistent: either the consumer sees the new tail before it sleeps, or this sees that it
+   * sleeps (docs/shared-memory.md, "Waiting").
+   */
+  publish(): boolean {
+    this.#published = this.#tail;
+    Atomics.store(this.#words, TAIL, this.#tail);
+    return (
+      Atomics.load(this.#words, CONSUMER_SLEEPS) === 1 &&
+      Atomics.exchange(this.#words, CONSUMER_SLEEPS, 0) === 1
+    );
+  }
+
+  /** Announces that the producer sleeps until there is room. What it waits for has to be looked at again after that. */
+  sleep(): void {
+    Atomics.store(this.#words, PRODUCER_SLEEPS, 1);
+  }
+
+  /** Reverses {@link sleep}. */
+  awake(): void {
+    if (Atomics.load(this.#words, PRODUCER_SLEEPS) !== 0) Atomics.store(this.#words, PRODUCER_SLEEPS, 0);
+  }
+
+  /** The position up to which the consumer has read, modulo 2^32. */
+  readHead(): number {
+    const head = Atomics.load(this.#words, HEAD);
+    const advanced = (head - this.#head) >>> 0;
+    if (advanced > (this.#published - this.#head) >>> 0 || (head & 7) !== 0) {
+      throw this.#mistrust(`the peer has read up to byte ${head >>> 0}, which is impossible`);
+    }
+    this.#head = head;
+    return head;
+  }
+
+  /** Whether the consumer has read all records. */
+  get isRead(): boolean {
+    return this.readHead() === this.#published;
+  }
+
+  #hasRoom(bytes: number): boolean {
+    if (this.#capacity - ((this.#tail - this.#head) >>> 0) >= bytes) return true;
+    return this.#capacity - ((this.#tail - this.readHead()) >>> 0) >= bytes;
+  }
+
+  #writeHeader(at: number, length: number, kind: number): void {
+    const word = (HEADER_BYTES + at) >> 2;
+    this.#words[word] = length;
+    this.#words[word + 1] = kind;
+  }
+}
