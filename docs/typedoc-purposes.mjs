@@ -37,7 +37,14 @@ export const EXPORTS = {
     'ReceivedWithFds',
     'EmptyMessages',
   ],
-  'Share memory': ['shareMemory', 'ShareMemoryOptions', 'SharedChannel', 'ChannelWaitOptions', 'Lease', 'Borrowed'],
+  'Share memory': [
+    'shareMemory',
+    'ShareMemoryOptions',
+    'SharedChannel',
+    'ChannelWaitOptions',
+    'Lease',
+    'Borrowed',
+  ],
   Serve: ['SeqpacketAcceptor', 'AcceptorOptions'],
   'Pass descriptors': ['FileDescriptor', 'FdSource'],
   'Options, identity and counters': [

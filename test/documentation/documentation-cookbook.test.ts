@@ -310,7 +310,7 @@ describe('a synchronous parser', { ...TIMEOUT, ...withPython }, () => {
     const long = `${recipe.temporary}/long.py`;
     writeFileSync(
       long,
-      Array.from({ length: 20_000 }, (_, i) => `x${i} = 'é'\n`).join('') + 'def f(): pass\n',
+      `${Array.from({ length: 20_000 }, (_, i) => `x${i} = 'é'\n`).join('')}def f(): pass\n`,
     );
     const wrong = `${recipe.temporary}/wrong.py`;
     writeFileSync(wrong, 'x = 1\ndef f(:\n');
