@@ -7,6 +7,7 @@ import { systemError } from '../errors';
 import { MSG_TRUNC } from '../system/linux';
 import { os } from '../system/os';
 import { type AncillaryData, decodeAncillaryData, ROOM_FOR_MARK, ROOM_IN_BATCH } from './ancillary-data';
+import { bufferView } from './buffer-view';
 import type { Slots } from './message-batch';
 import { allocateMemory } from './message-memory';
 
@@ -109,7 +110,7 @@ function copySlots(count: number, slots: Slots): Buffer[] {
   for (let index = 0; index < count; index++) {
     const length = results[NUMBERS * index + LENGTH] as number;
     const memory = allocateMemory(length);
-    memory.set(slots.slot(index).subarray(0, length));
+    memory.set(slots.slot(index, Math.min(length, slots.bytes)));
     if (length > slots.bytes) {
       overflowed = true;
       results[NUMBERS * index + LENGTH] = length - slots.bytes;
@@ -140,11 +141,12 @@ function copyData(count: number, total: number): Buffer[] {
   if (total > LARGEST_SHARED) return copyLongData(count);
   const memory = allocateMemory(total);
   checkCopied(os.takeBatch(memory, results, 0, count));
+  const { buffer } = memory;
   const messages: Buffer[] = [];
-  for (let index = 0, start = 0; index < count; index++) {
-    const end = start + (results[NUMBERS * index + LENGTH] as number);
-    messages.push(memory.subarray(start, end));
-    start = end;
+  for (let index = 0, start = memory.byteOffset; index < count; index++) {
+    const length = results[NUMBERS * index + LENGTH] as number;
+    messages.push(bufferView(buffer, start, length));
+    start += length;
   }
   return messages;
 }

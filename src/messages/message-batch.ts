@@ -9,6 +9,7 @@ import {
   type Parts,
 } from '../arguments';
 import { invalidState, invalidType, outOfRange } from '../errors';
+import { bufferView } from './buffer-view';
 import { copyFromParts } from './scatter-gather';
 
 /** The maximum length of the memory, in bytes: its offsets are 32-bit numbers. */
@@ -33,9 +34,10 @@ export class Slots {
     this.lengths = new Int32Array(capacity);
   }
 
-  /** The memory of one slot. */
-  slot(index: number): Buffer {
-    return this.memory.subarray(index * this.bytes, (index + 1) * this.bytes);
+  /** The memory of one slot, or its first bytes. */
+  slot(index: number, length = this.bytes): Buffer {
+    const { buffer, byteOffset } = this.memory;
+    return bufferView(buffer, byteOffset + index * this.bytes, length);
   }
 
   /** Appends a copy of the message, which must fit. */
@@ -139,8 +141,7 @@ export class MessageBatch implements Iterable<Buffer> {
    */
   at(index: number): Buffer {
     checkInteger(index, 'index', 0, this.length - 1);
-    const start = index * this.#slots.bytes;
-    return this.data.subarray(start, start + (this.lengths[index] as number));
+    return this.#slots.slot(index, Math.min(this.lengths[index] as number, this.#slots.bytes));
   }
 
   /** Iterates over the messages, as views of `data`. */

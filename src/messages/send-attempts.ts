@@ -226,7 +226,7 @@ export class SendBatch extends SendSeveral {
   }
 
   protected partsOf(index: number): Parts {
-    return this.slots.slot(index).subarray(0, this.bytesOf(index));
+    return this.slots.slot(index, this.bytesOf(index));
   }
 
   beginWaiting(): void {

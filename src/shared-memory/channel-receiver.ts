@@ -2,6 +2,8 @@
 import { byteLength, type Parts } from '../arguments';
 import { endOfFile, systemError } from '../errors';
 import { type AncillaryData, closeDescriptors, NO_ANCILLARY_DATA } from '../messages/ancillary-data';
+import { MAX_BATCH } from '../messages/batch';
+import { bufferView } from '../messages/buffer-view';
 import type { Slots } from '../messages/message-batch';
 import { allocateMemory } from '../messages/message-memory';
 import type { MessageSource } from '../messages/message-source';
@@ -15,8 +17,12 @@ import type { Control } from './control';
 import type { RingReader } from './ring-reader';
 import type { Mistrust, RingWriter } from './ring-writer';
 
-/** The maximum number of bytes of a batch, so that a batch does not need much memory at once. */
-const MOST_BYTES_OF_BATCH = 1 << 20;
+/** The maximum number of bytes of several records that are copied at once. A longer record is copied alone. */
+const LONGEST_COPY = 16_384;
+
+/** The starts, relative to the first, and the lengths of the messages of a batch, in bytes. */
+const starts = new Int32Array(MAX_BATCH);
+const lengths = new Int32Array(MAX_BATCH);
 
 export class ChannelReceiver implements MessageSource {
   messagesReceived = 0;
@@ -65,17 +71,38 @@ export class ChannelReceiver implements MessageSource {
 
   receiveBatch(max: number): Buffer[] | typeof WOULD_BLOCK {
     if (!this.#nextWithFds()) return WOULD_BLOCK;
-    const messages: Buffer[] = [];
+    const { ring } = this;
+    const first = ring.position;
+    let end = first;
+    let count = 0;
     let bytes = 0;
     do {
-      const { length } = this.ring;
-      const data = allocateMemory(length);
-      this.ring.copy(data, 0, length);
-      messages.push(data);
-      bytes += length;
+      starts[count] = ring.position - first;
+      lengths[count++] = ring.length;
+      end = ring.position + ring.length;
+      bytes += ring.length;
       this.#consumeOfBatch();
-    } while (messages.length < max && bytes < MOST_BYTES_OF_BATCH && this.#another());
-    this.#publish(messages.length, bytes);
+    } while (count < max && this.#another() && this.#continues(first, end));
+    const messages = this.#copyBatch(first, end - first, count);
+    this.#publish(count, bytes);
+    return messages;
+  }
+
+  /** Whether the next record can be copied together with those before. */
+  #continues(first: number, end: number): boolean {
+    return this.ring.position > end && this.ring.position + this.ring.length - first <= LONGEST_COPY;
+  }
+
+  /** Copies records at once, with their headers, because each copy takes longer than short records. */
+  #copyBatch(first: number, bytes: number, count: number): Buffer[] {
+    const memory = allocateMemory(bytes);
+    this.ring.copyRange(first, memory, 0, bytes);
+    if (count === 1) return [memory];
+    const { buffer, byteOffset } = memory;
+    const messages: Buffer[] = [];
+    for (let index = 0; index < count; index++) {
+      messages.push(bufferView(buffer, byteOffset + (starts[index] as number), lengths[index] as number));
+    }
     return messages;
   }
 

@@ -31,15 +31,15 @@ const NAME = Buffer.from('seqpacket\0');
 export class Region {
   /** The whole region, for the words of the header and the headers of records. */
   readonly words: Int32Array;
-  /** The ring. */
-  readonly ring: Buffer;
+  /** The bytes of the ring. */
+  readonly ring: Uint8Array;
 
   constructor(
-    private readonly memory: ArrayBuffer,
+    readonly memory: ArrayBuffer,
     readonly capacity: number,
   ) {
     this.words = new Int32Array(memory);
-    this.ring = Buffer.from(memory, HEADER_BYTES, capacity);
+    this.ring = new Uint8Array(memory, HEADER_BYTES, capacity);
   }
 
   /** Unmaps the memory. All views of it, including those that the caller has, then have length 0. */

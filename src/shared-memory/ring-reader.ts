@@ -1,5 +1,5 @@
 /** The consumer's side of a ring. It has no system calls. */
-import { copyBytes } from './copy';
+import { bufferView } from '../messages/buffer-view';
 import {
   CONSUMER_SLEEPS,
   HEAD,
@@ -22,7 +22,7 @@ import type { Mistrust } from './ring-writer';
  */
 export class RingReader {
   readonly #words: Int32Array;
-  readonly #ring: Buffer;
+  readonly #memory: ArrayBuffer;
   readonly #capacity: number;
   readonly #longest: number;
   readonly #mistrust: Mistrust;
@@ -36,11 +36,11 @@ export class RingReader {
   /** Whether that record has descriptors. */
   hasFds = false;
   /** The position of its content in the ring. */
-  #position = 0;
+  position = 0;
 
-  constructor({ words, ring, capacity }: Region, mistrust: Mistrust) {
+  constructor({ memory, words, capacity }: Region, mistrust: Mistrust) {
+    this.#memory = memory;
     this.#words = words;
-    this.#ring = ring;
     this.#capacity = capacity;
     this.#longest = longestMessage(capacity);
     this.#mistrust = mistrust;
@@ -77,18 +77,23 @@ export class RingReader {
     if (length > this.#longest || bytes > available || bytes > this.#capacity - at) throw this.#wrongRecord();
     this.length = length;
     this.hasFds = kind === MESSAGE_WITH_FDS;
-    this.#position = at + RECORD_HEADER_BYTES;
+    this.position = at + RECORD_HEADER_BYTES;
     return true;
   }
 
   /** Copies the first `bytes` of the content. */
   copy(target: Uint8Array, at: number, bytes: number): void {
-    copyBytes(this.#ring, this.#position, bytes, target, at);
+    this.copyRange(this.position, target, at, bytes);
+  }
+
+  /** Copies bytes of the ring, which can be several records. */
+  copyRange(position: number, target: Uint8Array, at: number, bytes: number): void {
+    target.set(new Uint8Array(this.#memory, HEADER_BYTES + position, bytes), at);
   }
 
   /** The content in place. The producer can change it. */
   get content(): Buffer {
-    return this.#ring.subarray(this.#position, this.#position + this.length);
+    return bufferView(this.#memory, HEADER_BYTES + this.position, this.length);
   }
 
   /** Removes the record. The producer gets its room after {@link publish}. */

@@ -1,6 +1,6 @@
 /** The producer's side of a ring. It has no system calls. */
 import type { Parts } from '../arguments';
-import { copyBytes } from './copy';
+import { bufferView } from '../messages/buffer-view';
 import {
   CONSUMER_SLEEPS,
   HEAD,
@@ -14,8 +14,11 @@ import {
 } from './layout';
 import type { Region } from './region';
 
-/** Creates the error for a value in shared memory that the peer must not have written, and ends the channel. */
+/** Ends the channel, whose shared memory has become unusable, and creates the error. */
 export type Mistrust = (detail: string) => Error;
+
+/** Another thread has made the memory of a message longer while it was copied, perhaps over other messages. */
+const GROWN = 'a message has become longer while it was sent';
 
 /**
  * The indices are private; the copies in shared memory are for the consumer. They count bytes modulo 2^32, as signed
@@ -23,7 +26,8 @@ export type Mistrust = (detail: string) => Error;
  */
 export class RingWriter {
   readonly #words: Int32Array;
-  readonly #ring: Buffer;
+  readonly #memory: ArrayBuffer;
+  readonly #ring: Uint8Array;
   readonly #capacity: number;
   readonly #mistrust: Mistrust;
   /** The number of bytes written, including those that are not published yet. */
@@ -37,7 +41,8 @@ export class RingWriter {
   /** The length of the longest message, in bytes. */
   readonly longest: number;
 
-  constructor({ words, ring, capacity }: Region, mistrust: Mistrust) {
+  constructor({ memory, words, ring, capacity }: Region, mistrust: Mistrust) {
+    this.#memory = memory;
     this.#words = words;
     this.#ring = ring;
     this.#capacity = capacity;
@@ -76,29 +81,29 @@ export class RingWriter {
     this.#tail = (this.#start + recordBytes(length)) | 0;
   }
 
-  /** Writes the content of a record. */
+  /** Writes the content of a record of this length. */
   write(position: number, parts: Parts, length: number): void {
     if (!Array.isArray(parts)) {
-      copyBytes(parts as Uint8Array, 0, length, this.#ring, position);
+      this.#ring.set(parts as Uint8Array, position);
+      if ((parts as Uint8Array).length !== length) throw this.#mistrust(GROWN);
       return;
     }
-    const end = position + length;
     let at = position;
     for (const part of parts as readonly Uint8Array[]) {
-      const bytes = Math.min(part.length, end - at);
-      copyBytes(part, 0, bytes, this.#ring, at);
-      at += bytes;
+      this.#ring.set(part, at);
+      at += part.length;
     }
+    if (at !== position + length) throw this.#mistrust(GROWN);
   }
 
-  /** Writes the content of a record from a part of a buffer. */
-  writeFrom(position: number, source: Uint8Array, start: number, length: number): void {
-    copyBytes(source, start, length, this.#ring, position);
+  /** Writes the content of a record from a part of a buffer, which has a fixed length. */
+  writeFrom(position: number, source: Buffer, start: number, length: number): void {
+    this.#ring.set(new Uint8Array(source.buffer, source.byteOffset + start, length), position);
   }
 
   /** The memory of the content of a record. */
   content(position: number, length: number): Buffer {
-    return this.#ring.subarray(position, position + length);
+    return bufferView(this.#memory, HEADER_BYTES + position, length);
   }
 
   /**
