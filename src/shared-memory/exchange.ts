@@ -22,6 +22,8 @@ export class Exchange implements ChannelState, Sides {
   readonly blockingReceives: BlockingCalls;
   readonly blockingSends: BlockingCalls;
   failure: Error | undefined = undefined;
+  /** Determined once: errors for lack of room are frequent, and a name costs a system call. */
+  readonly name: string | Buffer;
   readonly #control: Control;
   readonly #writer: RingWriter;
   #lease: Lease | undefined;
@@ -33,6 +35,8 @@ export class Exchange implements ChannelState, Sides {
     private readonly outgoing: Region,
     private readonly incoming: Region,
   ) {
+    const { remotePath, localPath } = socket;
+    this.name = remotePath.length > 0 ? remotePath : localPath;
     const mistrust = (detail: string) => this.#mistrust(detail);
     const descriptor = lendDescriptor(socket, () => this.#end());
     this.#control = new Control(descriptor.fd, mistrust);
@@ -45,11 +49,6 @@ export class Exchange implements ChannelState, Sides {
     this.sends = new OperationQueue(doorbell, WRITABLE);
     this.blockingReceives = new BlockingCalls(this.receives, doorbell.sleepOf(this.receiver));
     this.blockingSends = new BlockingCalls(this.sends, doorbell.sleepOf(this.sender));
-  }
-
-  get name(): string | Buffer {
-    const { remotePath, localPath } = this.socket;
-    return remotePath.length > 0 ? remotePath : localPath;
   }
 
   receiveControl(): void {
