@@ -41,6 +41,7 @@
 #define SHARED_MEMORY(X) \
   X(memfdCreate)         \
   X(ftruncate)           \
+  X(lseek)               \
   X(fallocate)           \
   X(mmap)                \
   X(munmap)

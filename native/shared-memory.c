@@ -29,6 +29,19 @@ napi_value js_ftruncate(napi_env env, napi_callback_info info) {
   return outcome(&call, result);
 }
 
+/* lseek(fd, offset, whence). The position can be greater than 2^31. */
+napi_value js_lseek(napi_env env, napi_callback_info info) {
+  struct call call = begin_call(env, info);
+  int fd = integer_argument(&call, 0);
+  int offset = integer_argument(&call, 1);
+  int whence = integer_argument(&call, 2);
+  if (call.failed) return arguments_unread(&call);
+  off_t position = lseek(fd, offset, whence);
+  if (position == -1) return outcome(&call, -1);
+  napi_value result = NULL;
+  return napi_create_int64(env, position, &result) == napi_ok ? result : NULL;
+}
+
 /* fallocate(fd, mode, offset, length) */
 napi_value js_fallocate(napi_env env, napi_callback_info info) {
   struct call call = begin_call(env, info);

@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 /** Functions of both glibc and musl, with one version since glibc 2.17. */
 const libc = new Set(
   `__errno_location accept4 bind calloc close connect epoll_create1 epoll_ctl epoll_wait eventfd fallocate
-  fchmod fcntl free ftruncate getpeername getsockname getsockopt ioctl listen madvise malloc memcpy memmove memset mmap munmap poll
+  fchmod fcntl free ftruncate getpeername getsockname getsockopt ioctl listen lseek madvise malloc memcpy memmove memset mmap munmap poll
   pthread_create pthread_join pthread_sigmask realloc recvmmsg recvmsg send setsockopt shutdown sigfillset
   socket socketpair syscall sysconf write`.split(/\s+/),
 );

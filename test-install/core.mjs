@@ -22,7 +22,8 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import * as seqpacket from 'seqpacket';
 
-const { connect, connectSync, FileDescriptor, listen, MessageFlag, pair, SeqpacketSocket } = seqpacket;
+const { connect, connectSync, FileDescriptor, listen, MessageFlag, pair, SeqpacketSocket, shareMemory } =
+  seqpacket;
 const runtime = JSON.parse(process.env.RUNTIME_COMMAND ?? JSON.stringify([process.execPath]));
 const directory = mkdtempSync(join(tmpdir(), 'seqpacket-core-'));
 const tests = [];
@@ -185,6 +186,79 @@ test('blocking calls of two processes, between asynchronous ones', async () => {
     assert.equal(String(data), String(i));
   }
   socket.close();
+  server.close();
+  assert.deepEqual(await ended, { output: 'done\n', ended: 0 });
+});
+
+const sharedPair = async (bytes) => {
+  const [left, right] = pair();
+  return Promise.all([shareMemory(left, { bytes }), shareMemory(right, { bytes })]);
+};
+
+test('a channel in shared memory', async () => {
+  const [a, b] = await sharedPair(4096);
+  const waiting = b.receiveMessage();
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  await a.send('to a waiting receive');
+  assert.equal(String((await waiting).data), 'to a waiting receive');
+  const lengths = Array.from({ length: 2000 }, (_, i) => (i * 37) % 2041);
+  const sent = lengths.map((length, i) => a.send(Buffer.alloc(length, i)));
+  for (let i = 0; i < lengths.length; i++) {
+    assert.deepEqual((await b.receiveMessage()).data, Buffer.alloc(lengths[i], i));
+  }
+  await Promise.all(sent);
+  await b.sendWithFds('with a descriptor', [0]);
+  const { data, fds } = await a.receiveMessage({ maxFds: 1 });
+  assert.equal(String(data), 'with a descriptor');
+  assert.equal(fds.length, 1);
+  fds[0].close();
+  assert.throws(() => a.receiveMessageSync({ timeout: 5 }), { code: 'ETIMEDOUT' });
+  b.sendSync('the last one');
+  b.close();
+  assert.equal(String(a.receiveMessageSync().data), 'the last one');
+  await assert.rejects(a.receiveMessage(), { code: 'EOF' });
+  a.close();
+});
+
+test('memory of a channel is lent and unmapped', async () => {
+  const mapped = () => readFileSync('/proc/self/maps', 'utf8').match(/memfd:seqpacket/g)?.length ?? 0;
+  const before = mapped();
+  const [a, b] = await sharedPair(65_536);
+  assert.equal(mapped(), before + 4);
+  const lease = a.lease(10_000);
+  lease.data.fill(7);
+  assert.equal(lease.send(9000), 9000);
+  const borrowed = await b.borrow();
+  assert.deepEqual(borrowed.data, Buffer.alloc(9000, 7));
+  const { data } = borrowed;
+  a.close();
+  b.close();
+  assert.equal(data.length, 0);
+  borrowed.release();
+  for (let i = 0; i < 100 && mapped() > before; i++) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal(mapped(), before);
+});
+
+test('a channel between two processes', async () => {
+  const path = freshPath();
+  const server = listen(path);
+  const ended = run(`
+    import { connect, shareMemory } from 'seqpacket';
+    const channel = await shareMemory(await connect(${JSON.stringify(path)}));
+    for await (const { data, fds } of channel.messages({ maxFds: 1 })) {
+      await channel.sendWithFds(data, fds);
+      for (const fd of fds) fd.close();
+    }
+    console.log('done');`);
+  const channel = await shareMemory(await server.accept());
+  for (let i = 0; i < 300; i++) {
+    await channel.sendWithFds(String(i), i % 3 === 0 ? [0] : []);
+    const { data, fds } = await channel.receiveMessage({ maxFds: 1 });
+    assert.equal(String(data), String(i));
+    assert.equal(fds.length, i % 3 === 0 ? 1 : 0);
+    for (const fd of fds) fd.close();
+  }
+  channel.close();
   server.close();
   assert.deepEqual(await ended, { output: 'done\n', ended: 0 });
 });

@@ -1,5 +1,4 @@
 /** A region of shared memory: a sealed file in memory (memfd_create(2)), mapped by both ends. */
-import { fstatSync } from 'node:fs';
 import { systemError, unsupported } from '../errors';
 import {
   EINVAL,
@@ -18,6 +17,7 @@ import {
   MFD_NOEXEC_SEAL,
   O_ACCMODE,
   O_RDWR,
+  SEEK_END,
 } from '../system/linux';
 import { os } from '../system/os';
 import { HEADER_BYTES, LARGEST_CAPACITY, SMALLEST_CAPACITY } from './layout';
@@ -101,7 +101,7 @@ function problemOf(fd: number, capacity: number): string | undefined {
   if ((os.fcntl(fd, F_GETFL, 0) & O_ACCMODE) !== O_RDWR) {
     return "the peer's descriptor is not open for reading and writing";
   }
-  const { size } = fstatSync(fd);
+  const size = os.lseek(fd, 0, SEEK_END);
   if (size !== HEADER_BYTES + capacity) {
     return `the peer's memory has ${size} bytes instead of ${HEADER_BYTES + capacity}`;
   }

@@ -69,6 +69,7 @@ export const F_SETFL = 4;
 export const O_NONBLOCK = 0o4000;
 export const O_ACCMODE = 0o3;
 export const O_RDWR = 0o2;
+export const SEEK_END = 2;
 export const O_PATH = 0o10000000;
 
 export const MFD_CLOEXEC = 0x1;

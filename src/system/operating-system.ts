@@ -115,6 +115,8 @@ export interface OperatingSystem {
   memfdCreate(name: Uint8Array, flags: number): number;
   /** ftruncate(2) */
   ftruncate(fd: number, length: number): number;
+  /** lseek(2) */
+  lseek(fd: number, offset: number, whence: number): number;
   /** fallocate(2) */
   fallocate(fd: number, mode: number, offset: number, length: number): number;
   /**
