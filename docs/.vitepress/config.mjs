@@ -16,6 +16,7 @@ const GUIDE = [
   { text: 'systemd', link: '/guide/systemd' },
   { text: 'Workers', link: '/guide/workers' },
   { text: 'Hot restart', link: '/guide/hot-restart' },
+  { text: 'When the socket is the limit', link: '/guide/shared-memory' },
 ];
 
 const COOKBOOK = [
@@ -42,6 +43,7 @@ const COMING_FROM = [
 const ABOUT = [
   { text: 'Semantics', link: '/semantics' },
   { text: 'The command', link: '/cli' },
+  { text: 'The shared-memory format', link: '/shared-memory' },
   { text: 'Performance', link: '/performance' },
   { text: 'The benchmark', link: '/benchmark' },
   { text: 'FAQ', link: '/faq' },

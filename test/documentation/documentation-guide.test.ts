@@ -230,6 +230,21 @@ describe('synchronous calls', TIMEOUT, () => {
   });
 });
 
+describe('when the socket is the limit', TIMEOUT, () => {
+  const shared = page('docs/guide/shared-memory.md');
+
+  it('samples arrive, whole and in order', async (t) => {
+    shared.uses('sensor.mjs');
+    assert.equal(await shared.run(t, 'samples.ts'), '100000 4999950000\n');
+  });
+
+  it('frames are made and read in place', async (t) => {
+    shared.uses('camera.mjs');
+    const expected = [0, 1, 2, 3, 4].map((number) => `1048576 ${number} ${number}\n`).join('');
+    assert.equal(await shared.run(t, 'frames.ts'), expected);
+  });
+});
+
 describe('systemd', TIMEOUT, () => {
   const systemd = page('docs/guide/systemd.md');
   const withSystemd = { skip: missing('systemd-socket-activate') };

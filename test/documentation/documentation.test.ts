@@ -95,6 +95,7 @@ test('the types of every block in TypeScript are right', () => {
 /** What an example in a docstring prints, by the first line that tells it from the others. */
 const EXAMPLES: Readonly<Record<string, { before?: string; after?: string; output: string }>> = {
   'SeqpacketSocket.pair();': { output: 'hello\n' },
+  'shareMemory(left)': { output: 'hello\n' },
   "listen('\\0example')": { output: 'hello\n' },
   "open('/etc/hostname')": { output: 'true\n' },
   'pairForChild();': {
