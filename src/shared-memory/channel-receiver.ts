@@ -168,7 +168,7 @@ export class ChannelReceiver implements MessageSource {
 
   /** Gives back all memory, before the end is closed. */
   close(): void {
-    this.ring.publish(this.ring.head);
+    this.ring.end();
     for (const borrowed of this.#borrowed) borrowed.forget();
   }
 

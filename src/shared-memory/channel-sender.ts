@@ -54,8 +54,7 @@ export class ChannelSender implements MessageSink {
     const position = this.reserve(length);
     if (position < 0) return position;
     this.ring.write(position, parts, length);
-    this.#complete(length);
-    return length;
+    return this.#complete(length);
   }
 
   sendWithFds(parts: Parts, fds: readonly number[]): number {
@@ -71,8 +70,7 @@ export class ChannelSender implements MessageSink {
     this.ring.write(position, parts, length);
     this.ring.commit(length, MESSAGE_WITH_FDS);
     this.#fds.push({ count: fds.length, end: this.ring.tail });
-    this.#publish();
-    return length;
+    return this.#publish(length);
   }
 
   sendMany(messages: readonly Parts[], start: number): number {
@@ -127,8 +125,7 @@ export class ChannelSender implements MessageSink {
   /** Completes the lent record with this length. */
   sendLent(length: number): void {
     if (this.state.failure !== undefined) throw this.state.failure;
-    if (this.control.isGone) throw this.#failure(-EPIPE);
-    this.#complete(length);
+    if (this.control.isGone || this.#complete(length) < 0) throw this.#failure(-EPIPE);
     this.messagesSent++;
     this.bytesSent += length;
   }
@@ -190,19 +187,20 @@ export class ChannelSender implements MessageSink {
     return false;
   }
 
-  /** Completes the reserved record, and makes it visible. */
-  #complete(length: number): void {
+  /** Completes the reserved record, and makes it visible. Returns its length, or a negative errno. */
+  #complete(length: number): number {
     this.ring.commit(length, MESSAGE);
-    this.#publish();
+    return this.#publish(length);
   }
 
-  #publish(): void {
-    if (this.ring.publish()) this.control.wake();
+  /** Returns the result, or -EPIPE if it turns out that the peer is gone. */
+  #publish(result: number): number {
+    if (!this.ring.publish()) return result;
+    this.control.wake();
+    return this.control.isGone ? -EPIPE : result;
   }
 
   #publishSeveral(count: number, result: number): number {
-    if (count === 0) return result;
-    this.#publish();
-    return count;
+    return count === 0 ? result : this.#publish(count);
   }
 }

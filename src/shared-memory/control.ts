@@ -21,6 +21,9 @@ const descriptors = Uint8Array.of(DESCRIPTORS);
 const end = Uint8Array.of(END);
 const NO_DATA = Buffer.alloc(0);
 
+/** More than 253 messages with descriptors, a wake-up for each direction, and the end. */
+const MOST_MESSAGES = 1024;
+
 /** Receives each message of the socket. */
 const incoming = new Uint8Array(16);
 
@@ -55,9 +58,9 @@ export class Control {
     return os.send(this.fd, end, SENDING_FLAGS);
   }
 
-  /** Receives all messages of the socket. */
+  /** Receives all messages of the socket, but no more than a peer has to send that does not want to occupy this thread. */
   receiveAll(): void {
-    while (this.receive()) {}
+    for (let count = 0; count < MOST_MESSAGES && this.receive(); count++) {}
   }
 
   /** Receives one message of the socket. Returns false if there is none. */

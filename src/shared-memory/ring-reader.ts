@@ -127,6 +127,12 @@ export class RingReader {
     return this.#tail !== this.#head || this.#readTail() > 0;
   }
 
+  /** Gives all room back, and makes the next send of the peer try to wake this end, which shows that it was closed. */
+  end(): void {
+    Atomics.store(this.#words, HEAD, this.#head);
+    Atomics.store(this.#words, CONSUMER_SLEEPS, 1);
+  }
+
   /** Reverses {@link sleep}. */
   awake(): void {
     if (Atomics.load(this.#words, CONSUMER_SLEEPS) !== 0) Atomics.store(this.#words, CONSUMER_SLEEPS, 0);
