@@ -111,10 +111,10 @@ export class SharedChannel implements AsyncIterable<Buffer>, Disposable, AsyncDi
    */
   send(data: Data, options?: SignalOption): Promise<number> {
     const parts = checkPartsToSend(data, 'data');
-    const exchange = this.#open;
-    if (options === undefined && exchange !== undefined) return send(exchange.sends, exchange.sender, parts);
+    const exchange = this.#exchange;
+    if (options === undefined && !exchange.isClosed) return send(exchange.sends, exchange.sender, parts);
     const signal = checkSignal(options);
-    if (exchange === undefined) return this.#closed('sendmsg');
+    if (exchange.isClosed) return this.#closed('sendmsg');
     return exchange.sends.run(new Send(exchange.sender, parts, 0), signal);
   }
 
@@ -130,8 +130,8 @@ export class SharedChannel implements AsyncIterable<Buffer>, Disposable, AsyncDi
     const parts = checkPartsToSend(data, 'data');
     const numbers = checkDescriptors(fds, 'fds');
     const signal = checkSignal(options);
-    const exchange = this.#open;
-    if (exchange === undefined) return this.#closed('sendmsg');
+    const exchange = this.#exchange;
+    if (exchange.isClosed) return this.#closed('sendmsg');
     return exchange.sends.run(new SendWithFds(exchange.sender, parts, numbers, 0), signal);
   }
 
@@ -142,8 +142,8 @@ export class SharedChannel implements AsyncIterable<Buffer>, Disposable, AsyncDi
   sendMany(messages: readonly Data[], options?: SignalOption): Promise<number> {
     const parts = checkMessages(messages);
     const signal = checkSignal(options);
-    const exchange = this.#open;
-    if (exchange === undefined) return rejection(this.#noneSent());
+    const exchange = this.#exchange;
+    if (exchange.isClosed) return rejection(this.#noneSent());
     return exchange.sends.run(new SendMany(exchange.sender, parts), signal);
   }
 
@@ -152,8 +152,8 @@ export class SharedChannel implements AsyncIterable<Buffer>, Disposable, AsyncDi
     const slots = freeSlotsOf(batch);
     checkLengths(slots);
     const signal = checkSignal(options);
-    const exchange = this.#open;
-    if (exchange === undefined) return rejection(this.#noneSent());
+    const exchange = this.#exchange;
+    if (exchange.isClosed) return rejection(this.#noneSent());
     return exchange.sends.run(new SendBatch(exchange.sender, slots), signal);
   }
 
@@ -207,11 +207,11 @@ export class SharedChannel implements AsyncIterable<Buffer>, Disposable, AsyncDi
    */
   receive(buffer: Buffers, options?: MessageOptions): Promise<number> {
     const parts = checkPartsToFill(buffer, 'buffer');
-    const exchange = this.#open;
-    if (options === undefined && exchange !== undefined) return receive(exchange, parts);
+    const exchange = this.#exchange;
+    if (options === undefined && !exchange.isClosed) return receive(exchange, parts);
     const flags = checkFlags(options);
     const signal = checkSignal(options);
-    if (exchange === undefined) return this.#closed('recvmsg');
+    if (exchange.isClosed) return this.#closed('recvmsg');
     if ((flags & MSG_DONTWAIT) !== 0) exchange.look();
     return exchange.receives.run(new Receive(exchange.receiver, parts, flags), signal);
   }
@@ -222,18 +222,18 @@ export class SharedChannel implements AsyncIterable<Buffer>, Disposable, AsyncDi
     checkInteger(maxFds, 'maxFds', 0, SCM_MAX_FD);
     const flags = checkFlags(options);
     const signal = checkSignal(options);
-    const exchange = this.#open;
-    if (exchange === undefined) return this.#closed('recvmsg');
+    const exchange = this.#exchange;
+    if (exchange.isClosed) return this.#closed('recvmsg');
     if ((flags & MSG_DONTWAIT) !== 0) exchange.look();
     return exchange.receives.run(new ReceiveWithFds(exchange.receiver, parts, maxFds, flags), signal);
   }
 
   /** Receives one whole message: see {@link SeqpacketSocket.receiveMessage}. */
   receiveMessage(options?: ReceiveMessageOptions): Promise<Message> {
-    const exchange = this.#open;
-    if (options === undefined && exchange !== undefined) return receiveMessage(exchange);
+    const exchange = this.#exchange;
+    if (options === undefined && !exchange.isClosed) return receiveMessage(exchange);
     const { maxFds, signal } = receiveMessageOptions(options);
-    if (exchange === undefined) return this.#closed('recvmsg');
+    if (exchange.isClosed) return this.#closed('recvmsg');
     return exchange.receives.run(new ReceiveMessage(exchange.receiver, maxFds), signal);
   }
 
@@ -241,8 +241,8 @@ export class SharedChannel implements AsyncIterable<Buffer>, Disposable, AsyncDi
   receiveMany(options?: ReceiveManyOptions): Promise<Buffer[]> {
     const max = checkMax(options);
     const signal = checkSignal(options);
-    const exchange = this.#open;
-    if (exchange === undefined) return this.#closed('recvmsg');
+    const exchange = this.#exchange;
+    if (exchange.isClosed) return this.#closed('recvmsg');
     return exchange.receives.run(new ReceiveMany(exchange.receiver, max), signal);
   }
 
@@ -250,8 +250,8 @@ export class SharedChannel implements AsyncIterable<Buffer>, Disposable, AsyncDi
   receiveBatch(batch: MessageBatch, options?: SignalOption): Promise<number> {
     const slots = freeSlotsOf(batch);
     const signal = checkSignal(options);
-    const exchange = this.#open;
-    if (exchange === undefined) return this.#closed('recvmsg');
+    const exchange = this.#exchange;
+    if (exchange.isClosed) return this.#closed('recvmsg');
     return exchange.receives.run(new ReceiveIntoBatch(exchange.receiver, slots), signal);
   }
 
@@ -292,7 +292,7 @@ export class SharedChannel implements AsyncIterable<Buffer>, Disposable, AsyncDi
   messages(options?: ReceiveMessageOptions): AsyncIterableIterator<Message> {
     const { maxFds, signal } = receiveMessageOptions(options);
     return new MessageIterator(
-      () => this.#open,
+      () => this.#source(),
       (receiver) => tryReceiveMessage(receiver, maxFds),
       signal,
     );
@@ -300,7 +300,7 @@ export class SharedChannel implements AsyncIterable<Buffer>, Disposable, AsyncDi
 
   /** Iterates over the data of the messages; see {@link messages}. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
-    return new MessageIterator(() => this.#open, tryReceiveData);
+    return new MessageIterator(() => this.#source(), tryReceiveData);
   }
 
   /**
@@ -327,8 +327,8 @@ export class SharedChannel implements AsyncIterable<Buffer>, Disposable, AsyncDi
    */
   borrow(options?: SignalOption): Promise<Borrowed> {
     const signal = checkSignal(options);
-    const exchange = this.#open;
-    if (exchange === undefined) return this.#closed('recvmsg');
+    const exchange = this.#exchange;
+    if (exchange.isClosed) return this.#closed('recvmsg');
     const { receives, receiver } = exchange;
     if (signal === undefined) return receives.runPlain(plainBorrow, receiver, undefined);
     return receives.run(new Borrow(receiver), signal);
@@ -345,8 +345,8 @@ export class SharedChannel implements AsyncIterable<Buffer>, Disposable, AsyncDi
     const { bytes = 0 } = checkOptions(options);
     checkInteger(bytes, 'options.bytes', 0, LARGEST_CAPACITY);
     const signal = checkSignal(options);
-    const exchange = this.#open;
-    if (exchange === undefined) return this.#closed('poll');
+    const exchange = this.#exchange;
+    if (exchange.isClosed) return this.#closed('poll');
     if (what === 'read') return exchange.receives.run(new WaitForMessage(exchange.receiver), signal);
     return exchange.sends.run(new WaitForRoom(exchange.sender, bytes), signal);
   }
@@ -373,7 +373,7 @@ export class SharedChannel implements AsyncIterable<Buffer>, Disposable, AsyncDi
 
   /** Rejects all waiting operations with `ECANCELED`. No message is lost, and the channel remains usable. */
   cancel(): void {
-    this.#open?.cancel();
+    if (!this.#exchange.isClosed) this.#exchange.cancel();
   }
 
   /** Makes waiting operations keep the process alive, which is the default. Returns this object. */
@@ -431,14 +431,14 @@ export class SharedChannel implements AsyncIterable<Buffer>, Disposable, AsyncDi
     return inspectProperties(this, properties, depth, options);
   }
 
-  /** The state; undefined once the channel was closed. After a failure, each operation fails with its error. */
-  get #open(): Exchange | undefined {
+  /** The receiving side; undefined once the channel was closed. After a failure, each receive fails with its error. */
+  #source(): Exchange | undefined {
     return this.#exchange.isClosed ? undefined : this.#exchange;
   }
 
   #requireOpen(syscall: string): Exchange {
-    const exchange = this.#open;
-    if (exchange === undefined) throw notOpen(syscall);
+    const exchange = this.#exchange;
+    if (exchange.isClosed) throw notOpen(syscall);
     return exchange;
   }
 

@@ -22,6 +22,8 @@ export class Exchange implements ChannelState, Sides {
   readonly blockingReceives: BlockingCalls;
   readonly blockingSends: BlockingCalls;
   failure: Error | undefined = undefined;
+  /** Whether the channel was closed, and not ended by a failure. */
+  isClosed = false;
   /** Determined once: errors for lack of room are frequent, and a name costs a system call. */
   readonly name: string | Buffer;
   readonly #control: Control;
@@ -91,10 +93,6 @@ export class Exchange implements ChannelState, Sides {
     if (this.sender.isLent) throw this.sender.sendingFailure(-EBUSY, []);
   }
 
-  get isClosed(): boolean {
-    return this.#hasEnded && this.failure === undefined;
-  }
-
   /** Lends memory for a message. */
   lease(bytes: number): Lease {
     const position = this.sends.isEmpty ? this.sender.reserve(bytes) : -EAGAIN;
@@ -127,6 +125,7 @@ export class Exchange implements ChannelState, Sides {
   #end(): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
+    this.isClosed = this.failure === undefined;
     this.receives.cancel(this.failure);
     this.sends.cancel(this.failure);
     this.#lease?.forget();

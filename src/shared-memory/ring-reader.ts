@@ -58,8 +58,9 @@ export class RingReader {
     if (available === 0) return false;
     let at = this.#head & (this.#capacity - 1);
     let word = (HEADER_BYTES + at) >> 2;
-    let length = Atomics.load(this.#words, word) >>> 0;
-    let kind = Atomics.load(this.#words, word + 1);
+    // Each value is read once. The reading of the tail, which is atomic, comes before.
+    let length = (this.#words[word] as number) >>> 0;
+    let kind = this.#words[word + 1];
     if (kind === PADDING) {
       const toEnd = this.#capacity - at;
       if (at === 0 || toEnd > available || length !== toEnd - RECORD_HEADER_BYTES) throw this.#wrongRecord();
@@ -69,8 +70,8 @@ export class RingReader {
       if (available === 0) return false;
       at = 0;
       word = HEADER_BYTES >> 2;
-      length = Atomics.load(this.#words, word) >>> 0;
-      kind = Atomics.load(this.#words, word + 1);
+      length = (this.#words[word] as number) >>> 0;
+      kind = this.#words[word + 1];
     }
     if (kind !== MESSAGE && kind !== MESSAGE_WITH_FDS) throw this.#wrongRecord();
     const bytes = recordBytes(length);
