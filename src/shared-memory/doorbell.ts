@@ -37,7 +37,8 @@ export class Doorbell implements Waker, Waiter {
 
   wait(queue: OperationQueue): void {
     const { receiver, sender } = this.sides;
-    if (this.#receives === undefined && this.#sends === undefined) this.descriptor.wait(this);
+    // Also if it was called before: an error on the socket has stopped the poll.
+    this.descriptor.wait(this);
     if (queue.direction === READABLE) this.#receives = queue;
     else this.#sends = queue;
     if (queue.direction === WRITABLE && sender.needsSocket) {
