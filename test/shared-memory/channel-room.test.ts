@@ -117,7 +117,10 @@ test('an aborted sendMany reports how many messages it has sent', async () => {
   assert.equal(b.tryReceive(Buffer.alloc(64)), null);
 });
 
-test('memory does not grow while messages go through', async () => {
+/** A sanitizer keeps freed memory. */
+const sanitized = process.env['SEQPACKET_SANITIZED'] !== undefined && 'sanitized';
+
+test('memory does not grow while messages go through', { skip: sanitized }, async () => {
   using ends = await channelPair({ bytes: 65_536 });
   const { a, b } = ends;
   const message = Buffer.alloc(1000);
