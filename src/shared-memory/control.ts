@@ -39,6 +39,8 @@ export class Control {
   constructor(
     private readonly fd: number,
     private readonly mistrust: Mistrust,
+    /** Called for each message: operations of either direction may wait for it. */
+    private readonly onMessage: () => void,
   ) {}
 
   /** Wakes the peer. Without room, it has messages to receive, and needs no wake-up. */
@@ -71,6 +73,7 @@ export class Control {
     // The peer has closed its end with unread messages. Those that it has sent before come next.
     if (bytes === -ECONNRESET) return true;
     if (bytes < 0) throw systemError('recvmsg', bytes);
+    this.onMessage();
     const ancillary = decodeAncillaryData();
     if (bytes > incoming.length) os.takeOverflow(NO_DATA);
     if (bytes === 1 && incoming[0] === DESCRIPTORS) {

@@ -29,6 +29,8 @@ export class Doorbell implements Waker, Waiter {
   #sends: OperationQueue | undefined;
   readonly #room: Waiter = { direction: WRITABLE, proceed: () => this.#sends?.proceed() };
   #waitsForSocket = false;
+  /** Whether what waits is about to be continued. */
+  #isRinging = false;
 
   constructor(
     private readonly descriptor: PolledDescriptor,
@@ -68,13 +70,32 @@ export class Doorbell implements Waker, Waiter {
 
   /** Continues what waits, because the socket is readable. */
   proceed(): void {
+    this.#isRinging = true;
     try {
       this.sides.receiveControl();
     } catch (error) {
       this.#receives?.cancel(error);
       this.#sends?.cancel(error);
-      return;
+    } finally {
+      this.#isRinging = false;
     }
+    this.#continue();
+  }
+
+  /**
+   * Continues what waits, because a message of the socket was received: an operation of one direction can receive the
+   * wake-up for the other one.
+   */
+  ring(): void {
+    if (this.#isRinging || (this.#receives === undefined && this.#sends === undefined)) return;
+    this.#isRinging = true;
+    queueMicrotask(() => {
+      this.#isRinging = false;
+      this.#continue();
+    });
+  }
+
+  #continue(): void {
     this.#receives?.proceed();
     this.#sends?.proceed();
   }

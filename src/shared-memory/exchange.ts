@@ -41,12 +41,12 @@ export class Exchange implements ChannelState, Sides {
     this.name = remotePath.length > 0 ? remotePath : localPath;
     const mistrust = (detail: string) => this.#mistrust(detail);
     const descriptor = lendDescriptor(socket, () => this.#end());
-    this.#control = new Control(descriptor.fd, mistrust);
+    const doorbell = new Doorbell(descriptor, this);
+    this.#control = new Control(descriptor.fd, mistrust, () => doorbell.ring());
     this.#writer = new RingWriter(outgoing, mistrust);
     const reader = new RingReader(incoming, mistrust);
     this.receiver = new ChannelReceiver(reader, this.#writer, this.#control, this, mistrust);
     this.sender = new ChannelSender(this.#writer, this.#control, this);
-    const doorbell = new Doorbell(descriptor, this);
     this.receives = new OperationQueue(doorbell, READABLE);
     this.sends = new OperationQueue(doorbell, WRITABLE);
     this.blockingReceives = new BlockingCalls(this.receives, doorbell.sleepOf(this.receiver));

@@ -50,11 +50,12 @@ async function workerWith(script: string, bytes = 4096) {
     })();`;
   const fd = there.release().detach();
   const worker = new Worker(prelude, { eval: true, workerData: { fd, bytes } });
-  return { worker, channel: await shareMemory(here, { bytes }) };
+  const exited = once(worker, 'exit');
+  return { worker, exited, channel: await shareMemory(here, { bytes }) };
 }
 
 test('two threads talk by blocking calls, in rings that are always full or empty', async () => {
-  const { worker, channel } = await workerWith(`
+  const { exited, channel } = await workerWith(`
     for (let i = 0; i < 3000; i++) channel.sendSync(channel.receiveMessageSync().data);
     channel.close();`);
   for (let i = 0; i < 3000; i++) {
@@ -65,11 +66,11 @@ test('two threads talk by blocking calls, in rings that are always full or empty
   }
   await assert.rejects(channel.receiveMessage(), { code: 'EOF' });
   channel.close();
-  await once(worker, 'exit');
+  await exited;
 });
 
 test('one thread only sends, the other one only receives, both blocked in turn', async () => {
-  const { worker, channel } = await workerWith(`
+  const { exited, channel } = await workerWith(`
     for (let i = 0; i < 20000; i++) channel.sendSync('message ' + i);
     channel.shutdown('send');
     await channel.receiveMessage();
@@ -77,7 +78,7 @@ test('one thread only sends, the other one only receives, both blocked in turn',
   for (let i = 0; i < 20_000; i++) assert.equal(String(channel.receiveMessageSync().data), `message ${i}`);
   assert.throws(() => channel.receiveMessageSync(), { code: 'EOF' });
   channel.sendSync('done');
-  await once(worker, 'exit');
+  await exited;
   channel.close();
 });
 

@@ -1,8 +1,9 @@
 /** Order on a channel: of all kinds of sends and receives, whether they wait or not. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MessageBatch } from 'seqpacket';
+import { MessageBatch, pair, shareMemory } from 'seqpacket';
 import { channelPair, fillRing } from '../support/channels.js';
+import { CAPACITY, HEAD, rawPeer, TAIL, writeRecord } from '../support/raw-peer.js';
 
 test('sends that wait for room keep their order, whatever their kind', async () => {
   using ends = await channelPair({ bytes: 4096 });
@@ -81,4 +82,22 @@ test('descriptors belong to their messages, among messages without', async () =>
     for (const fd of fds) fd.close();
   }
   await sending;
+});
+
+test('a send goes on although a receive has received its wake-up', async () => {
+  const [here, socket] = pair();
+  const [channel, peer] = await Promise.all([shareMemory(here, { bytes: CAPACITY }), rawPeer(socket)]);
+  fillRing(channel, 100);
+  const sent = channel.send(Buffer.alloc(100));
+  // The peer makes room, and sends descriptors and their message. The receive looks for the descriptors.
+  Atomics.store(peer.incoming, HEAD, Atomics.load(peer.incoming, TAIL));
+  socket.trySend(Uint8Array.of(1));
+  socket.trySend(Uint8Array.of(2), [0]);
+  writeRecord(peer, 0, 4, 2, 16);
+  const { fds } = await channel.receiveMessage({ maxFds: 1 });
+  assert.equal(fds.length, 1);
+  fds[0]?.close();
+  assert.equal(await sent, 100);
+  channel.close();
+  socket.close();
 });

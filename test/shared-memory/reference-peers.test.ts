@@ -44,7 +44,7 @@ class Messages {
 }
 
 for (const [language, { skip, command }] of Object.entries(PEERS)) {
-  describe(`a peer in ${language}`, { skip, timeout: 60_000 }, () => {
+  describe(`a peer in ${language}`, { skip, timeout: 600_000 }, () => {
     async function start(
       t: TestContext,
       bytes: number,
