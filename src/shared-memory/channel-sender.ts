@@ -3,7 +3,7 @@ import { byteLength, type Parts } from '../arguments';
 import { systemError } from '../errors';
 import type { Slots } from '../messages/message-batch';
 import type { MessageSink } from '../messages/message-sink';
-import { EAGAIN, EMSGSIZE, EPIPE } from '../system/linux';
+import { EAGAIN, ECONNRESET, EMSGSIZE, EPIPE } from '../system/linux';
 import type { Control } from './control';
 import { MESSAGE, MESSAGE_WITH_FDS, MOST_FDS_ON_THEIR_WAY } from './layout';
 import type { RingWriter } from './ring-writer';
@@ -65,7 +65,8 @@ export class ChannelSender implements MessageSink {
     const sent = this.control.sendDescriptors(fds);
     if (sent < 0) {
       this.needsSocket = sent === -EAGAIN;
-      return sent;
+      if (sent === -ECONNRESET || sent === -EPIPE) this.control.receiveAll();
+      return this.control.isGone ? -EPIPE : sent;
     }
     this.ring.write(position, parts, length);
     this.ring.commit(length, MESSAGE_WITH_FDS);
