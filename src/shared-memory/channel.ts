@@ -355,7 +355,7 @@ export class SharedChannel implements AsyncIterable<Buffer>, Disposable, AsyncDi
    * Ends sending. The peer receives what was sent before, and then the end of file. Waiting sends reject with `EPIPE`, and
    * a lease is cancelled. Receiving goes on. A second call does nothing.
    *
-   * @throws `EBADF` if the channel is not open
+   * @throws `EBADF` if the channel is not open; `EPROTO`
    */
   shutdown(what: 'send'): void {
     checkOneOf(what, 'what', ['send'] as const);

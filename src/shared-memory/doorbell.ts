@@ -17,6 +17,8 @@ export interface Side {
 
 /** The sending side can also wait for the socket, if it has no room for descriptors. */
 export interface Sides {
+  /** The error that has ended the channel. The socket may be closed. */
+  readonly failure: Error | undefined;
   readonly receiver: Side;
   readonly sender: Side & { readonly needsSocket: boolean };
   /** Receives one message of the socket. Throws the error that has ended the channel. */
@@ -38,7 +40,8 @@ export class Doorbell implements Waker, Waiter {
   ) {}
 
   wait(queue: OperationQueue): void {
-    const { receiver, sender } = this.sides;
+    const { receiver, sender, failure } = this.sides;
+    if (failure !== undefined) throw failure;
     // Also if it was called before: an error on the socket has stopped the poll.
     this.descriptor.wait(this);
     if (queue.direction === READABLE) this.#receives = queue;

@@ -64,6 +64,7 @@ export class Exchange implements ChannelState, Sides {
 
   /** Ends sending. Waiting sends are sent if there is room. */
   shutDown(): void {
+    if (this.failure !== undefined) throw this.failure;
     this.sends.flush();
     this.sender.isShutDown = true;
     this.#lease?.cancel();
@@ -74,7 +75,7 @@ export class Exchange implements ChannelState, Sides {
   cancel(): void {
     this.receives.cancel();
     this.sends.cancel();
-    if (this.sender.isShutDown && !this.#hasSentEnd) this.#sendEnd();
+    if (this.failure === undefined && this.sender.isShutDown && !this.#hasSentEnd) this.#sendEnd();
   }
 
   /** Waits only if the socket has no room. A failure means that the peer is gone, which the next receive finds. */

@@ -1,25 +1,18 @@
 /** Impossible values of the peer, one by one: each ends the channel with EPROTO, before it can have another effect. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { pair, type SharedChannel, shareMemory } from 'seqpacket';
+import type { SharedChannel } from 'seqpacket';
 import { fillRing } from '../support/channels.js';
 import { openDescriptors } from '../support/descriptors.js';
-import { CAPACITY, HEAD, HEADER, type RawPeer, rawPeer, TAIL, writeRecord } from '../support/raw-peer.js';
-
-/** A channel whose peer is in the hands of the test. */
-async function channelAndPeer() {
-  const [here, socket] = pair();
-  const [channel, peer] = await Promise.all([shareMemory(here, { bytes: CAPACITY }), rawPeer(socket)]);
-  return {
-    channel,
-    peer,
-    socket,
-    [Symbol.dispose]() {
-      channel.close();
-      socket.close();
-    },
-  };
-}
+import {
+  CAPACITY,
+  channelAndPeer,
+  HEAD,
+  HEADER,
+  type RawPeer,
+  TAIL,
+  writeRecord,
+} from '../support/raw-peer.js';
 
 /** All operations of the channel fail for this reason, and the socket is closed. */
 async function hasEnded(channel: SharedChannel, message: RegExp): Promise<void> {

@@ -1,5 +1,5 @@
 /** The other end of a channel without the library: its region, its hand-shake, and the words of both regions. */
-import type { FileDescriptor, SeqpacketSocket } from 'seqpacket';
+import { type FileDescriptor, pair, type SeqpacketSocket, shareMemory } from 'seqpacket';
 import { os } from './internals.js';
 
 const MFD_ALLOW_SEALING = 2;
@@ -17,6 +17,8 @@ export const CAPACITY = 4096;
 /** The words of the header. */
 export const TAIL = 0;
 export const HEAD = 32;
+export const CONSUMER_SLEEPS = 64;
+export const PRODUCER_SLEEPS = 96;
 
 /** A file in memory. The caller closes it. */
 export function memoryFile({
@@ -46,16 +48,34 @@ export interface RawPeer {
 }
 
 /** Makes a correct hand-shake on a socket. */
-export async function rawPeer(socket: SeqpacketSocket): Promise<RawPeer> {
-  const fd = memoryFile();
-  const memory = os.mmap(fd, HEADER + CAPACITY) as ArrayBuffer;
-  await socket.sendWithFds(handShake(), [fd]);
+export async function rawPeer(socket: SeqpacketSocket, capacity: number = CAPACITY): Promise<RawPeer> {
+  const fd = memoryFile({ bytes: HEADER + capacity });
+  const memory = os.mmap(fd, HEADER + capacity) as ArrayBuffer;
+  await socket.sendWithFds(handShake({ capacity }), [fd]);
   os.close(fd);
   const { data, fds } = await socket.receiveMessage({ maxFds: 1 });
   const [theirs] = fds as [FileDescriptor];
   const incoming = os.mmap(theirs.fd, HEADER + data.readUInt32LE(12)) as ArrayBuffer;
   theirs.close();
   return { outgoing: new Int32Array(memory), incoming: new Int32Array(incoming) };
+}
+
+/** A channel whose peer is in the hands of the test. */
+export async function channelAndPeer({ capacity = CAPACITY } = {}) {
+  const [here, socket] = pair();
+  const [channel, peer] = await Promise.all([
+    shareMemory(here, { bytes: CAPACITY }),
+    rawPeer(socket, capacity),
+  ]);
+  return {
+    channel,
+    peer,
+    socket,
+    [Symbol.dispose]() {
+      channel.close();
+      socket.close();
+    },
+  };
 }
 
 /** Writes a record into the outgoing region, and its end into the tail. */

@@ -1,0 +1,66 @@
+/** What a peer that violates the format could affect beyond its own channel: descriptors, memory, other sockets. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { pair, type SharedChannel } from 'seqpacket';
+import { fillRing } from '../support/channels.js';
+import { channelAndPeer, TAIL } from '../support/raw-peer.js';
+
+/** Ends the channel by an impossible tail. */
+async function violate({ channel, peer }: Awaited<ReturnType<typeof channelAndPeer>>): Promise<void> {
+  Atomics.store(peer.outgoing, TAIL, 4);
+  await assert.rejects(channel.receiveMessage(), { code: 'EPROTO' });
+  assert.equal(channel.isOpen, false);
+}
+
+/** Two sockets, of which one has this number. */
+function socketsWithNumber(number: number): Disposable & { fd: number; nothingArrived(): boolean } {
+  const [one, other] = pair();
+  assert.ok(one.fd === number || other.fd === number);
+  return {
+    fd: number,
+    nothingArrived: () =>
+      one.tryReceive(Buffer.alloc(9)) === null && other.tryReceive(Buffer.alloc(9)) === null,
+    [Symbol.dispose]() {
+      one.close();
+      other.close();
+    },
+  };
+}
+
+test('shutdown and cancel after a violation do not use the number of the closed socket', async () => {
+  const attempts: Readonly<Record<string, (channel: SharedChannel) => void>> = {
+    shutdown: (channel) => assert.throws(() => channel.shutdown('send'), { code: 'EPROTO' }),
+    cancel: (channel) => channel.cancel(),
+  };
+  for (const [what, attempt] of Object.entries(attempts)) {
+    using ends = await channelAndPeer();
+    const number = ends.channel.socket.fd;
+    if (what === 'cancel') {
+      // The end of the direction waits for room on the socket.
+      while (ends.socket.trySend('x'));
+      ends.channel.shutdown('send');
+    }
+    await violate(ends);
+    using others = socketsWithNumber(number);
+    attempt(ends.channel);
+    await setImmediate();
+    assert.ok(others.nothingArrived(), what);
+  }
+});
+
+test('a send that is not tried at first reports the violation', async () => {
+  using ends = await channelAndPeer();
+  const { channel } = ends;
+  fillRing(channel);
+  for (let i = 0; i < 10; i++) {
+    const waiting = channel.send(Buffer.alloc(100));
+    channel.cancel();
+    await assert.rejects(waiting, { code: 'ECANCELED' });
+  }
+  await violate(ends);
+  for (let i = 0; i < 10; i++) {
+    await assert.rejects(channel.send('x'), { code: 'EPROTO' });
+    await assert.rejects(channel.wait('write'), { code: 'EPROTO' });
+  }
+});
