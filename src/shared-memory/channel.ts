@@ -99,7 +99,7 @@ export class SharedChannel implements AsyncIterable<Buffer>, Disposable, AsyncDi
 
   /** Whether the channel is open: until `close()`, or until the peer has violated the format. */
   get isOpen(): boolean {
-    return this.socket.isOpen;
+    return this.#exchange.isOpen;
   }
 
   /**
@@ -368,7 +368,7 @@ export class SharedChannel implements AsyncIterable<Buffer>, Disposable, AsyncDi
    * does nothing.
    */
   close(): void {
-    this.socket.close();
+    this.#exchange.close();
   }
 
   /** Rejects all waiting operations with `ECANCELED`. No message is lost, and the channel remains usable. */

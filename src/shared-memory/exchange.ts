@@ -72,6 +72,16 @@ export class Exchange implements ChannelState, Sides {
     this.#sendEnd();
   }
 
+  /** Whether the channel has its socket. */
+  get isOpen(): boolean {
+    return !this.#hasEnded;
+  }
+
+  /** Closes the socket, unless that was done. The object of the socket may have been opened again. */
+  close(): void {
+    if (!this.#hasEnded) this.socket.close();
+  }
+
   cancel(): void {
     this.receives.cancel();
     this.sends.cancel();
@@ -118,7 +128,7 @@ export class Exchange implements ChannelState, Sides {
     if (this.failure !== undefined) return this.failure;
     this.failure = systemError('shareMemory', -EPROTO, this.name, detail);
     // Not at once: an operation is being tried.
-    queueMicrotask(() => this.socket.close());
+    queueMicrotask(() => this.close());
     return this.failure;
   }
 

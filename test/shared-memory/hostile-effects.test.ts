@@ -6,6 +6,7 @@ import { pair, type SharedChannel } from 'seqpacket';
 import { fillRing } from '../support/channels.js';
 import { channelAndPeer, TAIL } from '../support/raw-peer.js';
 
+
 /** Ends the channel by an impossible tail. */
 async function violate({ channel, peer }: Awaited<ReturnType<typeof channelAndPeer>>): Promise<void> {
   Atomics.store(peer.outgoing, TAIL, 4);
@@ -19,8 +20,7 @@ function socketsWithNumber(number: number): Disposable & { fd: number; nothingAr
   assert.ok(one.fd === number || other.fd === number);
   return {
     fd: number,
-    nothingArrived: () =>
-      one.tryReceive(Buffer.alloc(9)) === null && other.tryReceive(Buffer.alloc(9)) === null,
+    nothingArrived: () => one.tryReceive(Buffer.alloc(9)) === null && other.tryReceive(Buffer.alloc(9)) === null,
     [Symbol.dispose]() {
       one.close();
       other.close();
@@ -63,4 +63,20 @@ test('a send that is not tried at first reports the violation', async () => {
     await assert.rejects(channel.send('x'), { code: 'EPROTO' });
     await assert.rejects(channel.wait('write'), { code: 'EPROTO' });
   }
+});
+
+test('closing a channel twice does not close the socket that was opened again', async () => {
+  using ends = await channelAndPeer();
+  const { channel, peer } = ends;
+  const { socket } = channel;
+  Atomics.store(peer.outgoing, TAIL, 4);
+  assert.throws(() => channel.tryReceive(Buffer.alloc(1)), { code: 'EPROTO' });
+  channel.close();
+  socket.open();
+  await setImmediate();
+  assert.equal(socket.isOpen, true);
+  channel.close();
+  assert.equal(socket.isOpen, true);
+  assert.equal(channel.isOpen, false);
+  socket.close();
 });
