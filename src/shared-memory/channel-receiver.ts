@@ -154,7 +154,7 @@ export class ChannelReceiver implements MessageSource {
   sleep(): boolean {
     if (this.ring.sleep() || this.control.isEnded) return true;
     if (this.ring.takeProducerSleeps()) this.control.wake();
-    return this.control.isEnded;
+    return this.control.isEnded || this.state.failure !== undefined;
   }
 
   awake(): void {

@@ -43,11 +43,19 @@ export class Control {
     private readonly onMessage: () => void,
   ) {}
 
-  /** Wakes the peer. Without room, it has messages to receive, and needs no wake-up. */
+  /**
+   * Wakes the peer. Without room, it has messages to receive, and needs no wake-up. Never throws, because the caller has
+   * received or sent a message.
+   */
   wake(): void {
     const result = os.send(this.fd, wakeUp, SENDING_FLAGS);
-    // Any other failure is found by the next receive, which also finds what the peer has sent before.
-    if (result < 0 && result !== -EAGAIN) this.receiveAll();
+    if (result >= 0 || result === -EAGAIN) return;
+    try {
+      // Finds that the peer is gone, and what it has sent before.
+      this.receiveAll();
+    } catch {
+      // The next operation fails for the same reason.
+    }
   }
 
   /** Sends the descriptors of a record. Returns a negative errno if that fails. */

@@ -4,8 +4,11 @@ import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { pair, type SharedChannel } from 'seqpacket';
 import { fillRing } from '../support/channels.js';
-import { channelAndPeer, TAIL } from '../support/raw-peer.js';
+import { openDescriptors } from '../support/descriptors.js';
+import { channelAndPeer, PRODUCER_SLEEPS, TAIL, writeRecord } from '../support/raw-peer.js';
 
+const DESCRIPTORS = Buffer.of(2);
+const UNKNOWN = Buffer.of(99);
 
 /** Ends the channel by an impossible tail. */
 async function violate({ channel, peer }: Awaited<ReturnType<typeof channelAndPeer>>): Promise<void> {
@@ -79,4 +82,34 @@ test('closing a channel twice does not close the socket that was opened again', 
   assert.equal(socket.isOpen, true);
   assert.equal(channel.isOpen, false);
   socket.close();
+});
+
+test('a received message keeps its descriptors although the wake-up finds a violation', async () => {
+  using ends = await channelAndPeer();
+  const { channel, peer, socket } = ends;
+  const before = openDescriptors().size;
+  const waiting = channel.wait('read');
+  writeRecord(peer, 0, 8, 2, 16);
+  await socket.sendWithFds(DESCRIPTORS, [0, 1]);
+  await waiting;
+  await socket.send(UNKNOWN);
+  socket.close();
+  Atomics.store(peer.outgoing, PRODUCER_SLEEPS, 1);
+  const { data, fds } = await channel.receiveMessage({ maxFds: 2 });
+  assert.deepEqual([data.length, fds.length], [8, 2]);
+  for (const each of fds) each.close();
+  await assert.rejects(channel.receiveMessage(), { code: 'EPROTO' });
+  assert.equal(openDescriptors().size, before - 2);
+});
+
+test('the release of a borrowed message does not throw although the wake-up finds a violation', async () => {
+  using ends = await channelAndPeer();
+  const { channel, peer, socket } = ends;
+  writeRecord(peer, 0, 8, 1, 16);
+  const borrowed = await channel.borrow();
+  await socket.send(UNKNOWN);
+  socket.close();
+  Atomics.store(peer.outgoing, PRODUCER_SLEEPS, 1);
+  borrowed.release();
+  await assert.rejects(channel.receiveMessage(), { code: 'EPROTO' });
 });
