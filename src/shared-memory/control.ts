@@ -108,7 +108,7 @@ export class Control {
 
   /** Removes the descriptors of the next record. The caller owns them. */
   takeDescriptors(): AncillaryData {
-    this.#heldFds -= this.#sets.first?.fds.length ?? 0;
+    this.#heldFds -= countOf(this.#sets.first?.fds ?? []);
     return this.#sets.shift();
   }
 
@@ -124,7 +124,7 @@ export class Control {
 
   #hold(ancillary: AncillaryData): void {
     const { fds, truncated } = ancillary;
-    this.#heldFds += fds.length;
+    this.#heldFds += countOf(fds);
     this.#sets.add(NO_DATA, ancillary);
     if (fds.length === 0 && !truncated)
       throw this.mistrust('the peer has sent a message of descriptors without any');
@@ -136,4 +136,9 @@ export class Control {
   #wrongMessage(): Error {
     return this.mistrust('the peer has sent a message that does not belong to a shared-memory channel');
   }
+}
+
+/** At least one of a set was sent, also if this process could open none (MSG_CTRUNC). */
+function countOf(fds: readonly unknown[]): number {
+  return Math.max(fds.length, 1);
 }

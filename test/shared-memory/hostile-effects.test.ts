@@ -1,5 +1,6 @@
 /** What a peer that violates the format could affect beyond its own channel: descriptors, memory, other sockets. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { pair, type SharedChannel } from 'seqpacket';
@@ -23,7 +24,8 @@ function socketsWithNumber(number: number): Disposable & { fd: number; nothingAr
   assert.ok(one.fd === number || other.fd === number);
   return {
     fd: number,
-    nothingArrived: () => one.tryReceive(Buffer.alloc(9)) === null && other.tryReceive(Buffer.alloc(9)) === null,
+    nothingArrived: () =>
+      one.tryReceive(Buffer.alloc(9)) === null && other.tryReceive(Buffer.alloc(9)) === null,
     [Symbol.dispose]() {
       one.close();
       other.close();
@@ -112,4 +114,25 @@ test('the release of a borrowed message does not throw although the wake-up find
   Atomics.store(peer.outgoing, PRODUCER_SLEEPS, 1);
   borrowed.release();
   await assert.rejects(channel.receiveMessage(), { code: 'EPROTO' });
+});
+
+test('descriptors that this process cannot open are counted, too', () => {
+  const script = `
+    import { channelAndPeer } from '${new URL('../support/raw-peer.js', import.meta.url)}';
+    import { openSync } from 'node:fs';
+    const { channel, socket } = await channelAndPeer();
+    const waiting = channel.receiveMessage().catch(({ message }) => message);
+    try { for (;;) openSync('/dev/null'); } catch {}
+    let sent = 0;
+    waiting.then((message) => { console.log(sent < 600 && message); process.exit(); });
+    while (sent < 2000) {
+      // A send that waits would duplicate the descriptor.
+      if (socket.trySend(Buffer.of(2), [0])) sent++;
+      else await new Promise(setImmediate);
+    }
+    console.log('still open');
+    process.exit();`;
+  const command = 'ulimit -n 80; exec "$0" --input-type=module -e "$1"';
+  const { stdout, stderr } = spawnSync('sh', ['-c', command, process.execPath, script], { encoding: 'utf8' });
+  assert.match(stdout, /more than 253 descriptors in advance/, stderr);
 });
