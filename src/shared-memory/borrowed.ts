@@ -22,7 +22,10 @@ export class Borrowed implements Disposable {
     this.#onRelease = onRelease;
   }
 
-  /** The message. Its length is 0 after it was released, or the channel was closed. */
+  /**
+   * The message. Its length is 0 after it was released, or `close()` of the channel was called. If the peer has violated
+   * the format, it stays.
+   */
   get data(): Buffer {
     return this.#data;
   }

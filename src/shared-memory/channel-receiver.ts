@@ -166,10 +166,19 @@ export class ChannelReceiver implements MessageSource {
     return this.holdsMessage || this.control.isEnded;
   }
 
-  /** Gives back all memory, before the end is closed. */
-  close(): void {
+  /** Gives all room back to the peer, before the socket is closed. */
+  end(): void {
     this.ring.end();
+  }
+
+  get hasBorrowed(): boolean {
+    return this.#borrowed.length > 0;
+  }
+
+  /** Ends the use of borrowed messages, before their memory is unmapped. */
+  forgetBorrowed(): void {
     for (const borrowed of this.#borrowed) borrowed.forget();
+    this.#borrowed.length = 0;
   }
 
   /** Finds the next message. Throws at the end of file. */
@@ -243,7 +252,8 @@ export class ChannelReceiver implements MessageSource {
   /** Gives back the memory of borrowed messages that were released. */
   #release(): void {
     while (this.#borrowed[0]?.isReleased) this.#borrowed.shift();
-    this.#publishHead();
+    if (this.state.failure === undefined) this.#publishHead();
+    else if (!this.hasBorrowed) this.state.unmapUnused();
   }
 
   #tooShort(messageSize: number): Error {

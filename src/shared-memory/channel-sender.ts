@@ -18,6 +18,8 @@ export interface ChannelState {
   readonly name: string | Buffer;
   /** The error that has ended the channel. */
   readonly failure: Error | undefined;
+  /** Called after a failure, when the last borrowed message was released. */
+  unmapUnused(): void;
 }
 
 /** Descriptors that were sent for a record which the consumer may not have read. */

@@ -364,8 +364,9 @@ export class SharedChannel implements AsyncIterable<Buffer>, Disposable, AsyncDi
 
   /**
    * Closes the channel, its memory and its socket. Waiting operations reject with `ECANCELED`. What was sent before is
-   * still delivered to the peer. Views of leased and borrowed memory then have length 0. If the channel is closed, this
-   * does nothing.
+   * still delivered to the peer. Views of leased and borrowed memory then have length 0. A second call does nothing.
+   *
+   * Call this also after `EPROTO`: memory that is leased or borrowed is mapped until then, or until it is given back.
    */
   close(): void {
     this.#exchange.close();

@@ -77,8 +77,14 @@ export class Exchange implements ChannelState, Sides {
     return !this.#hasEnded;
   }
 
-  /** Closes the socket, unless that was done. The object of the socket may have been opened again. */
+  /** Closes the socket, and unmaps the memory. */
   close(): void {
+    this.#closeSocket();
+    this.#unmap();
+  }
+
+  /** The object of the socket may have been opened again after it was closed. */
+  #closeSocket(): void {
     if (!this.#hasEnded) this.socket.close();
   }
 
@@ -121,6 +127,7 @@ export class Exchange implements ChannelState, Sides {
       if (length >= 0) this.sender.sendLent(length);
     } finally {
       this.sends.proceed();
+      if (this.failure !== undefined) this.unmapUnused();
     }
   }
 
@@ -128,22 +135,39 @@ export class Exchange implements ChannelState, Sides {
     if (this.failure !== undefined) return this.failure;
     this.failure = systemError('shareMemory', -EPROTO, this.name, detail);
     // Not at once: an operation is being tried.
-    queueMicrotask(() => this.close());
+    queueMicrotask(() => this.#closeSocket());
     return this.failure;
   }
 
-  /** Settles all operations, and releases all memory and descriptors. The socket is about to be closed. */
+  /** Settles all operations, and releases descriptors and memory. The socket is about to be closed. */
   #end(): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.isClosed = this.failure === undefined;
     this.receives.cancel(this.failure);
     this.sends.cancel(this.failure);
-    this.#lease?.forget();
-    this.receiver.close();
+    this.receiver.end();
     this.#control.close();
+    if (this.failure === undefined) this.#unmap();
+    else this.unmapUnused();
+  }
+
+  #unmap(): void {
+    this.#lease?.forget();
+    this.#lease = undefined;
+    this.receiver.forgetBorrowed();
     this.outgoing.close();
     this.incoming.close();
+  }
+
+  /**
+   * Unmaps the memory that is not lent. The program does not expect a failure, and another thread may be using lent
+   * memory, for example to compress a borrowed message.
+   */
+  unmapUnused(): void {
+    if (!this.#hasEnded) return;
+    if (this.#lease === undefined) this.outgoing.close();
+    if (!this.receiver.hasBorrowed) this.incoming.close();
   }
 }
 

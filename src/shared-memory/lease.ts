@@ -18,7 +18,10 @@ export class Lease implements Disposable {
     this.#finish = finish;
   }
 
-  /** The memory. It is not cleared. Its length is 0 after it was sent or cancelled, or the channel was closed. */
+  /**
+   * The memory. It is not cleared. Its length is 0 after it was sent or cancelled, or `close()` of the channel was called.
+   * If the peer has violated the format, it stays.
+   */
   get data(): Buffer {
     return this.#data;
   }

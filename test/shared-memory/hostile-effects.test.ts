@@ -136,3 +136,31 @@ test('descriptors that this process cannot open are counted, too', () => {
   const { stdout, stderr } = spawnSync('sh', ['-c', command, process.execPath, script], { encoding: 'utf8' });
   assert.match(stdout, /more than 253 descriptors in advance/, stderr);
 });
+
+test('a borrowed message stays mapped, while a thread of the pool reads it, although the peer violates the format', () => {
+  const script = `
+    import { channelAndPeer, writeRecord, TAIL } from '${new URL('../support/raw-peer.js', import.meta.url)}';
+    import { mappedRegions } from '${new URL('../support/channels.js', import.meta.url)}';
+    import { gzip } from 'node:zlib';
+    import { promisify } from 'node:util';
+    import { setTimeout as sleep } from 'node:timers/promises';
+    const ends = await channelAndPeer({ capacity: 2 ** 27 });
+    const { channel, peer } = ends;
+    const length = 2 ** 26 - 8;
+    writeRecord(peer, 0, length, 1, length + 8);
+    const borrowed = await channel.borrow();
+    const lease = channel.lease(100);
+    const zipping = promisify(gzip)(borrowed.data);
+    Atomics.store(peer.outgoing, TAIL, length + 12);
+    console.log(await channel.receiveMessage().catch(({ code }) => code), channel.isOpen);
+    await zipping;
+    console.log(borrowed.data.length === length, lease.data.length);
+    try { lease.send(); } catch ({ code }) { console.log(code); }
+    borrowed.release();
+    ends[Symbol.dispose]();
+    console.log(borrowed.data.length, lease.data.length);`;
+  const { stdout, stderr, signal } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+    encoding: 'utf8',
+  });
+  assert.equal(stdout, 'EPROTO false\ntrue 100\nEPROTO\n0 0\n', `${signal}\n${stderr}`);
+});
