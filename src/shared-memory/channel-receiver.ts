@@ -46,7 +46,7 @@ export class ChannelReceiver implements MessageSource {
   }
 
   receive(parts: Parts, flags: number): number | typeof WOULD_BLOCK {
-    if (!this.#next()) return WOULD_BLOCK;
+    if (!this.#nextWithFds()) return WOULD_BLOCK;
     const { length } = this.ring;
     const room = byteLength(parts);
     if (length > room && (flags & MSG_TRUNC) === 0) throw this.#tooShort(length);
@@ -60,7 +60,7 @@ export class ChannelReceiver implements MessageSource {
   }
 
   receiveWhole(): Buffer | typeof WOULD_BLOCK {
-    if (!this.#next()) return WOULD_BLOCK;
+    if (!this.#nextWithFds()) return WOULD_BLOCK;
     const { length } = this.ring;
     const data = allocateMemory(length);
     this.ring.copy(data, 0, length);
@@ -196,9 +196,7 @@ export class ChannelReceiver implements MessageSource {
 
   /** Finds the next message, and its descriptors. Throws at the end of file. */
   #nextWithFds(): boolean {
-    if (!this.#next()) return false;
-    if (this.ring.hasFds) this.#requireFds();
-    return true;
+    return this.#next() && (!this.ring.hasFds || this.#findFds());
   }
 
   /** Finds another message of a batch. If that fails, the next call fails for the same reason. */
@@ -212,15 +210,21 @@ export class ChannelReceiver implements MessageSource {
 
   #takeFds(isPeek: boolean): void {
     if (!this.ring.hasFds) return;
-    this.#requireFds();
     this.#ancillary = isPeek ? this.control.peekDescriptors() : this.control.takeDescriptors();
     charge(0, this.#ancillary.fds.length);
   }
 
-  #requireFds(): void {
-    if (!this.control.hasDescriptors) {
-      throw this.mistrust('the peer has sent a message with descriptors, but not the descriptors');
-    }
+  /**
+   * Finds the descriptors of the next message, which were sent before it. Returns false if they may still come behind
+   * many other messages of the socket: the operation then continues in a later turn.
+   */
+  #findFds(): boolean {
+    const { control } = this;
+    if (control.hasDescriptors) return true;
+    const wereAll = control.receiveAll();
+    if (control.hasDescriptors) return true;
+    if (!wereAll) return false;
+    throw this.mistrust('the peer has sent a message with descriptors, but not the descriptors');
   }
 
   /** Removes one message. */

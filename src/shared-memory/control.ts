@@ -10,6 +10,7 @@ import {
 import { HeldMessages } from '../messages/held-messages';
 import { EAGAIN, ECONNRESET, MSG_CMSG_CLOEXEC, MSG_DONTWAIT, MSG_EOR, MSG_NOSIGNAL } from '../system/linux';
 import { os } from '../system/os';
+import { charge } from '../waiting/turn';
 import { DESCRIPTORS, END, MOST_FDS_ON_THEIR_WAY, WAKE_UP } from './layout';
 import type { Mistrust } from './ring-writer';
 
@@ -21,7 +22,7 @@ const descriptors = Uint8Array.of(DESCRIPTORS);
 const end = Uint8Array.of(END);
 const NO_DATA = Buffer.alloc(0);
 
-/** More than 253 messages with descriptors, a wake-up for each direction, and the end. */
+/** The maximum number of messages that are received at once. */
 const MOST_MESSAGES = 1024;
 
 /** Receives each message of the socket. */
@@ -68,9 +69,15 @@ export class Control {
     return os.send(this.fd, end, SENDING_FLAGS);
   }
 
-  /** Receives all messages of the socket, but no more than a peer has to send that does not want to occupy this thread. */
-  receiveAll(): void {
-    for (let count = 0; count < MOST_MESSAGES && this.receive(); count++) {}
+  /**
+   * Receives all messages of the socket, or a part of them if they are so many that they would occupy this thread.
+   * Returns whether these were all.
+   */
+  receiveAll(): boolean {
+    let count = 0;
+    while (count < MOST_MESSAGES && this.receive()) count++;
+    charge(0, count);
+    return count < MOST_MESSAGES;
   }
 
   /** Receives one message of the socket. Returns false if there is none. */
@@ -100,9 +107,8 @@ export class Control {
     return true;
   }
 
-  /** The descriptors of the next record that has some. They were sent before the record was. */
+  /** Whether descriptors are held for the next record that has some. */
   get hasDescriptors(): boolean {
-    if (this.#sets.length === 0) this.receiveAll();
     return this.#sets.length > 0;
   }
 

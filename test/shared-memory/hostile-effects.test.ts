@@ -8,6 +8,7 @@ import { fillRing } from '../support/channels.js';
 import { openDescriptors } from '../support/descriptors.js';
 import { channelAndPeer, PRODUCER_SLEEPS, TAIL, writeRecord } from '../support/raw-peer.js';
 
+const WAKE_UP = Buffer.of(1);
 const DESCRIPTORS = Buffer.of(2);
 const UNKNOWN = Buffer.of(99);
 
@@ -163,4 +164,22 @@ test('a borrowed message stays mapped, while a thread of the pool reads it, alth
     encoding: 'utf8',
   });
   assert.equal(stdout, 'EPROTO false\ntrue 100\nEPROTO\n0 0\n', `${signal}\n${stderr}`);
+});
+
+test('descriptors after many wake-ups are found, and other work of the thread goes on', async (t) => {
+  using ends = await channelAndPeer();
+  const { channel, peer, socket } = ends;
+  socket.setOption('sendBufferSize', 1 << 22);
+  let wakeUps = 0;
+  while (wakeUps < 4000 && socket.trySend(WAKE_UP)) wakeUps++;
+  if (wakeUps < 4000) return t.skip('net.core.wmem_max is too small');
+  socket.trySend(DESCRIPTORS, [0]);
+  writeRecord(peer, 0, 8, 2, 16);
+  assert.equal(channel.tryReceive(Buffer.alloc(8)), null);
+  const { fds } = await channel.receiveMessage({ maxFds: 1 });
+  assert.equal(fds.length, 1);
+  fds[0]?.close();
+  while (socket.trySend(WAKE_UP));
+  writeRecord(peer, 16, 8, 2, 32);
+  await assert.rejects(channel.receiveMessage(), { code: 'EPROTO', message: /but not the descriptors/ });
 });
