@@ -163,6 +163,9 @@ export class ChannelSender implements MessageSink {
 
   awake(): void {
     this.ring.awake();
+    // The next operation may wait for less, and may wait before it is tried.
+    this.#waitingBytes = 0;
+    this.#waitingFds = 0;
   }
 
   /** Whether a message of this length would not have to wait. */

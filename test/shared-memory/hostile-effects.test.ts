@@ -7,6 +7,7 @@ import { pair, type SharedChannel } from 'seqpacket';
 import { fillRing } from '../support/channels.js';
 import { openDescriptors } from '../support/descriptors.js';
 import { channelAndPeer, PRODUCER_SLEEPS, TAIL, writeRecord } from '../support/raw-peer.js';
+import { settlesSoon } from '../support/sockets.js';
 
 const WAKE_UP = Buffer.of(1);
 const DESCRIPTORS = Buffer.of(2);
@@ -182,4 +183,17 @@ test('descriptors after many wake-ups are found, and other work of the thread go
   while (socket.trySend(WAKE_UP));
   writeRecord(peer, 16, 8, 2, 32);
   await assert.rejects(channel.receiveMessage(), { code: 'EPROTO', message: /but not the descriptors/ });
+});
+
+test('a send does not wait for what an aborted one has waited for', async () => {
+  using ends = await channelAndPeer();
+  const { channel } = ends;
+  await channel.sendWithFds('all', Array(253).fill(0));
+  for (let i = 0; i < 10; i++) {
+    const waiting = channel.sendWithFds('one more', [0]);
+    channel.cancel();
+    await assert.rejects(waiting, { code: 'ECANCELED' });
+  }
+  const sends = Array.from({ length: 3 }, () => channel.send('x'));
+  for (const each of sends) assert.equal(await settlesSoon(each), true);
 });
