@@ -64,13 +64,14 @@ export class ChannelSender implements MessageSink {
     const position = this.reserve(length);
     if (position < 0) return position;
     if (!this.#mayPass(fds.length)) return -EAGAIN;
+    // First, because it can fail, and the descriptors belong to the next record with descriptors.
+    this.ring.write(position, parts, length);
     const sent = this.control.sendDescriptors(fds);
     if (sent < 0) {
       this.needsSocket = sent === -EAGAIN;
       if (sent === -ECONNRESET || sent === -EPIPE) this.control.receiveAll();
       return this.control.isGone ? -EPIPE : sent;
     }
-    this.ring.write(position, parts, length);
     this.ring.commit(length, MESSAGE_WITH_FDS);
     this.#fds.push({ count: fds.length, end: this.ring.tail });
     return this.#publish(length);

@@ -89,7 +89,8 @@ export class RingReader {
 
   /** Copies bytes of the ring, which can be several records. */
   copyRange(position: number, target: Uint8Array, at: number, bytes: number): void {
-    target.set(new Uint8Array(this.#memory, HEADER_BYTES + position, bytes), at);
+    // An empty target may have been detached.
+    if (bytes > 0) target.set(new Uint8Array(this.#memory, HEADER_BYTES + position, bytes), at);
   }
 
   /** The content in place. The producer can change it. */

@@ -83,15 +83,21 @@ export class RingWriter {
 
   /** Writes the content of a record of this length. */
   write(position: number, parts: Parts, length: number): void {
-    if (!Array.isArray(parts)) {
-      this.#ring.set(parts as Uint8Array, position);
-      if ((parts as Uint8Array).length !== length) throw this.#mistrust(GROWN);
-      return;
-    }
     let at = position;
-    for (const part of parts as readonly Uint8Array[]) {
-      this.#ring.set(part, at);
-      at += part.length;
+    try {
+      // An empty part may have been detached.
+      if (!Array.isArray(parts)) {
+        if (length > 0) this.#ring.set(parts as Uint8Array, position);
+        at += (parts as Uint8Array).length;
+      } else {
+        for (const part of parts as readonly Uint8Array[]) {
+          if (part.length > 0) this.#ring.set(part, at);
+          at += part.length;
+        }
+      }
+    } catch {
+      // Beyond the end of the ring.
+      throw this.#mistrust(GROWN);
     }
     if (at !== position + length) throw this.#mistrust(GROWN);
   }

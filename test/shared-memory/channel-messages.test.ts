@@ -1,8 +1,10 @@
 /** A channel keeps messages whole, in order, and apart, whatever their length and wherever they are in the ring. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MessageBatch, MessageFlag } from 'seqpacket';
-import { channelPair } from '../support/channels.js';
+import { channelPair, fillRing } from '../support/channels.js';
+import { channelAndPeer } from '../support/raw-peer.js';
 
 /** The longest message in a ring of 4,096 bytes. */
 const LONGEST = 4096 / 2 - 8;
@@ -191,14 +193,51 @@ test('iteration ends with the end of file', async () => {
   assert.deepEqual(received, ['one', '', 'three 0', 'four 1']);
 });
 
+/** A view that changes its length between two readings stands for another thread that grows the memory. */
+class Growing extends Uint8Array {
+  #readings = 0;
+  override get length(): number {
+    return this.#readings++ < 2 ? 1 : this.byteLength;
+  }
+}
+
 test('data that became longer while it was copied ends the channel, instead of damaging other messages', async () => {
-  // A view that changes its length between two readings stands for another thread that grows the memory.
-  using ends = await channelPair();
-  class Growing extends Uint8Array {
-    #readings = 0;
-    override get length(): number {
-      return this.#readings++ < 2 ? 1 : 2;
+  // The second one is longer than the ring.
+  for (const bytes of [2, 5000]) {
+    for (const fds of [[], [0]]) {
+      using ends = await channelPair({ bytes: 4096 });
+      const { a, b } = ends;
+      assert.throws(() => a.trySend(new Growing(bytes), fds), { code: 'EPROTO' });
+      await assert.rejects(b.receiveMessage(), { code: 'EOF' });
     }
   }
-  await assert.rejects(ends.a.send(new Growing(2)), { code: 'EPROTO' });
+});
+
+test('data that becomes longer while it is copied sends no descriptors', async () => {
+  using ends = await channelAndPeer();
+  assert.throws(() => ends.channel.trySend(new Growing(5000), [0]), { code: 'EPROTO' });
+  await assert.rejects(ends.socket.receiveMessage({ maxFds: 1 }), { code: 'EOF' });
+});
+
+test('empty views whose memory is detached while they wait', async () => {
+  const detachedSoon = () => {
+    const view = new Uint8Array(new ArrayBuffer(8), 0, 0);
+    setImmediate(() => structuredClone(view.buffer, { transfer: [view.buffer] }));
+    return view;
+  };
+  using ends = await channelPair({ bytes: 4096 });
+  const { a, b } = ends;
+  fillRing(a, 100);
+  const data = Buffer.alloc(100);
+  // Each of the messages that fill the ring needs to be received first.
+  const sends = [a.send(data), a.send(detachedSoon()), a.send(['x', detachedSoon()])];
+  await sleep(1);
+  let received = await b.receiveMessage();
+  while (received.data.length > 0) received = await b.receiveMessage();
+  assert.equal(String((await b.receiveMessage()).data), 'x');
+  assert.deepEqual(await Promise.all(sends), [100, 0, 1]);
+  const receiving = b.receive(detachedSoon());
+  await sleep(1);
+  await a.send('');
+  assert.equal(await receiving, 0);
 });
