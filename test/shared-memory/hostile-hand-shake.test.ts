@@ -1,6 +1,7 @@
 /** Hand-shakes that are refused: with a clear error, and without anything left behind. */
 import assert from 'node:assert/strict';
-import { openSync, unlinkSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { constants, openSync, unlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import { type FdSource, pair, shareMemory } from 'seqpacket';
 import { allUnmapped } from '../support/channels.js';
@@ -24,6 +25,7 @@ interface Refused {
   /** Makes the descriptors of the hand-shake. */
   readonly fds?: () => number[];
   readonly error: RegExp;
+  readonly code?: string;
 }
 
 const sized = (capacity: number) => ({
@@ -31,13 +33,24 @@ const sized = (capacity: number) => ({
   fds: () => [memoryFile({ bytes: HEADER + (capacity >>> 0) })],
 });
 
-/** Reopens the file for reading only. */
-function readOnly(): number {
+/** Reopens a file in memory. */
+function reopened(flags: string | number): number {
   const fd = memoryFile();
-  const reopened = openSync(`/proc/self/fd/${fd}`, 'r');
+  const again = openSync(`/proc/self/fd/${fd}`, flags);
   os.close(fd);
-  return reopened;
+  return again;
 }
+
+/** The reading end of a pipe. */
+function pipe(): number {
+  const path = `/tmp/seqpacket-pipe-${process.pid}`;
+  execFileSync('mkfifo', [path]);
+  const fd = openSync(path, 'r+');
+  unlinkSync(path);
+  return fd;
+}
+
+const O_PATH = 0o10000000;
 
 function ordinaryFile(path: string): number {
   const fd = openSync(path, 'w+');
@@ -86,11 +99,17 @@ const REFUSED: Readonly<Record<string, Refused>> = {
   'a ring of 5,000 bytes': { ...sized(5000), error: notAPowerOf2 },
   'a ring of 2 GiB': { message: handShake({ capacity: 2 ** 31 }), error: notAPowerOf2 },
   'a ring of 4 GiB, less 1 byte': { message: handShake({ capacity: 2 ** 32 - 1 }), error: notAPowerOf2 },
-  'a descriptor for reading only': { fds: () => [readOnly()], error: /not open for reading and writing/ },
+  'a descriptor for reading only': { fds: () => [reopened('r')], error: /not open for reading and writing/ },
+  'a descriptor for writing only': {
+    fds: () => [reopened(constants.O_WRONLY)],
+    error: /not open for reading and writing/,
+  },
+  'a descriptor without access': { fds: () => [reopened(O_PATH)], error: noMemory },
   'an ordinary file': { fds: () => [ordinaryFile(`/tmp/seqpacket-${process.pid}`)], error: /memory/ },
   'a file in /dev/shm': { fds: () => [ordinaryFile(`/dev/shm/seqpacket-${process.pid}`)], error: unsealed },
   'a device': { fds: () => [openSync('/dev/zero', 'r+')], error: noMemory },
   'a directory': { fds: () => [openSync('/tmp', 'r')], error: /memory/ },
+  'a pipe': { fds: () => [pipe()], error: noMemory },
   'a socket': { fds: () => [endOfSocketPair()], error: noMemory },
   'no descriptor': { fds: () => [], error: /has no descriptor/ },
   'another magic': { message: handShake({ magic: 'SQPKTSHN' }), error: /not a hand-shake/ },
@@ -100,17 +119,27 @@ const REFUSED: Readonly<Record<string, Refused>> = {
   },
   'a short message': { message: handShake().subarray(0, 15), error: /not a hand-shake/ },
   'a long message': { message: Buffer.concat([handShake(), Buffer.alloc(1)]), error: /not a hand-shake/ },
+  'an empty message': { message: Buffer.alloc(0), code: 'EOF', error: /end of file/ },
+  'an empty message without descriptors': {
+    message: Buffer.alloc(0),
+    fds: () => [],
+    code: 'EOF',
+    error: /end of file/,
+  },
   'an ordinary message': { message: Buffer.from('hello'), error: /not a hand-shake/ },
 };
 
-for (const [what, { message = handShake(), fds = () => [memoryFile()], error }] of Object.entries(REFUSED)) {
+for (const [
+  what,
+  { message = handShake(), fds = () => [memoryFile()], code = 'EPROTO', error },
+] of Object.entries(REFUSED)) {
   test(`a hand-shake is refused: ${what}`, async () => {
     const before = openDescriptors().size;
     const [here, there] = pair();
     const numbers = fds();
     await there.sendWithFds(message, numbers as FdSource[]);
     for (const each of numbers) os.close(each);
-    await assert.rejects(shareMemory(here), { code: 'EPROTO', message: error });
+    await assert.rejects(shareMemory(here), { code, message: error });
     assert.equal(here.isOpen, false);
     there.close();
     assert.equal(openDescriptors().size, before);
@@ -149,6 +178,39 @@ test('more descriptors than one are closed', async () => {
   assert.equal(openDescriptors().size, before + 2);
   channel.close();
   there.close();
+});
+
+test('a peer that closes the socket, before or after its own end has sent the hand-shake', async () => {
+  const before = openDescriptors().size;
+  for (const isBefore of [true, false]) {
+    const [here, there] = pair();
+    if (isBefore) there.close();
+    const shaking = shareMemory(here);
+    if (!isBefore) there.close();
+    const code = await shaking.catch((error) => error.code);
+    assert.ok(['EPIPE', 'EOF', 'ECONNRESET'].includes(code), code);
+    assert.equal(here.isOpen, false);
+  }
+  assert.equal(openDescriptors().size, before);
+  await allUnmapped();
+});
+
+test('the descriptor of the peer cannot be opened', () => {
+  const script = `
+    import { pair, shareMemory } from '${new URL('../../../dist/index.mjs', import.meta.url)}';
+    import { handShake, memoryFile } from '${new URL('../support/raw-peer.js', import.meta.url)}';
+    import { openSync } from 'node:fs';
+    const [here, there] = pair();
+    const fd = memoryFile();
+    const shaking = shareMemory(here);
+    await new Promise(setImmediate);
+    try { for (;;) openSync('/dev/null'); } catch {}
+    there.trySend(handShake(), [fd]);
+    await shaking.catch(({ code, message }) => console.log(code, message));
+    console.log(here.isOpen);`;
+  const command = 'ulimit -n 60; exec "$0" --input-type=module -e "$1"';
+  const { stdout, stderr } = spawnSync('sh', ['-c', command, process.execPath, script], { encoding: 'utf8' });
+  assert.match(stdout, /^EPROTO .*the hand-shake of the peer has no descriptor\nfalse\n$/, stderr);
 });
 
 test('no answer, until the signal is aborted', async () => {
