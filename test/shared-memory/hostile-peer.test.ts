@@ -4,6 +4,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { deflate } from 'node:zlib';
 import { listen, MessageBatch, type SharedChannel, shareMemory } from 'seqpacket';
 import { compiled } from '../support/c-programs.js';
 import { allUnmapped, channelPair } from '../support/channels.js';
@@ -11,10 +13,14 @@ import { openDescriptors } from '../support/descriptors.js';
 import { missing, unsanitizedEnvironment } from '../support/programs.js';
 import { scratchPath } from '../support/scratch.js';
 
+const zip = promisify(deflate);
+
 /** More of them in .ci/run. */
 const CORRUPTIONS = Number(process.env['SEQPACKET_CORRUPTIONS'] ?? 60_000);
 const CAPACITY = 16_384;
 const LONGEST = CAPACITY / 2 - 8;
+/** The number of channels after which the memory of this process does not grow any more. */
+const FIRST_CHANNELS = 200;
 
 /** What a channel may fail with, whatever the peer does. */
 const PERMITTED = new Set([
@@ -57,6 +63,11 @@ async function receiveAnything(channel: SharedChannel): Promise<void> {
       using borrowed = await channel.borrow();
       assert.ok(borrowed.data.length <= LONGEST);
       if (below(2) === 0) await sleep(0);
+    },
+    async () => {
+      // Another thread reads the memory, also if the channel ends meanwhile.
+      using borrowed = await channel.borrow();
+      await zip(borrowed.data);
     },
     async () => {
       for await (const each of channel) {
@@ -139,11 +150,12 @@ test(`${CORRUPTIONS} corruptions, and an honest channel beside`, { skip: missing
 
   const failures = new Map<string, number>();
   let channels = 0;
+  let rss = 0;
   try {
     for (;;) {
       const socket = await server.accept({ signal: stopping.signal });
       const channel = await shareMemory(socket, { bytes: CAPACITY, signal: stopping.signal });
-      channels++;
+      if (++channels === FIRST_CHANNELS) rss = process.memoryUsage.rss();
       const outcomes = await Promise.allSettled([receiveAnything(channel), sendAnything(channel)]);
       for (const each of outcomes) if (each.status === 'rejected') throw each.reason;
       const code = channel.isOpen ? 'closed' : await channel.send('x').catch((error) => error.code);
@@ -163,6 +175,11 @@ test(`${CORRUPTIONS} corruptions, and an honest channel beside`, { skip: missing
   );
   assert.ok((failures.get('EPROTO') ?? 0) > 0);
   assert.ok(exchanged > 0);
+  // The sanitizers keep freed memory.
+  if (rss > 0 && process.env['SEQPACKET_SANITIZED'] === undefined) {
+    const grown = (process.memoryUsage.rss() - rss) >> 20;
+    assert.ok(grown < 64, `${grown} MiB more than after ${FIRST_CHANNELS} channels`);
+  }
   honest.a.close();
   honest.b.close();
   await allUnmapped();

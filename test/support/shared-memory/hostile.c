@@ -134,6 +134,11 @@ static void send_correctly(int socket, struct region *out, uint32_t *tail) {
   uint32_t to_end = capacity - at;
   uint32_t needed = bytes <= to_end ? bytes : bytes + to_end;
   if (capacity - (*tail - load(out, HEAD)) < needed) return;
+  int has_fds = below(8) == 0;
+  if (has_fds) {
+    static const int fds[3];
+    if (send_message(socket, "\2", 1, fds, 1 + below(3)) != 1) return;
+  }
   if (bytes > to_end) {
     store(out, HEADER + at, to_end - 8);
     store(out, HEADER + at + 4, 3);
@@ -141,7 +146,7 @@ static void send_correctly(int socket, struct region *out, uint32_t *tail) {
     at = 0;
   }
   store(out, HEADER + at, length);
-  store(out, HEADER + at + 4, 1);
+  store(out, HEADER + at + 4, has_fds ? 2 : 1);
   *tail += bytes;
   store(out, TAIL, *tail);
   store(out, CONSUMER_SLEEPS, 0);
@@ -191,7 +196,10 @@ static void corrupt(int socket, struct region *out, struct region *in, unsigned 
     case 2: memset(region->memory + HEADER + below(capacity - 64), (int)next_random(), 64); break;
     case 3: { /* the header of the next record to be read, and of the one behind */
       uint32_t at = HEADER + (load(region, HEAD) & (capacity - 1) & ~7u);
-      store(region, at + (below(2) ? 4 : 0), adversarial(capacity));
+      if (below(2))
+        store(region, at, adversarial(capacity));
+      else
+        store(region, at + 4, below(2) ? below(5) : adversarial(capacity));
       break;
     }
     case 4: store(region, TAIL, load(region, TAIL) + adversarial(capacity)); break;
