@@ -1,6 +1,7 @@
 import { type InspectOptions, inspect } from 'node:util';
 import {
   type Buffers,
+  byteLength,
   checkFlags,
   checkInteger,
   checkOneOf,
@@ -193,7 +194,7 @@ export class SharedChannel implements AsyncIterable<Buffer>, Disposable, AsyncDi
     const attempt =
       numbers.length === 0 ? new Send(sender, parts, 0) : new SendWithFds(sender, parts, numbers, 0);
     exchange.requireNoLease();
-    if (timeout === 0 && !sender.isReadyFor(0)) exchange.look();
+    if (timeout === 0 && !sender.isReadyFor(byteLength(parts))) exchange.look();
     return blockingSends.run(attempt, timeout);
   }
 

@@ -37,6 +37,14 @@ test('blocking calls take what is there, and end in time', async () => {
   assert.throws(() => a.sendSync(message, { timeout: 0 }), { code: 'EPIPE' });
 });
 
+test('a blocking send that does not wait finds a closed peer, although the ring has room for a shorter message', async () => {
+  using ends = await channelPair({ bytes: 4096 });
+  // This leaves room for 56 bytes.
+  fillRing(ends.a, 64);
+  ends.b.close();
+  assert.throws(() => ends.a.sendSync(Buffer.alloc(100), { timeout: 0 }), { code: 'EPIPE' });
+});
+
 /** Runs a script in a worker that has the other end of a channel. */
 async function workerWith(script: string, bytes = 4096) {
   const [here, there] = SeqpacketSocket.pair();
