@@ -7,6 +7,8 @@ import type { Slots } from './message-batch';
 export interface MessageSink extends Pick<Counters, 'messagesSent' | 'bytesSent'> {
   /** The maximum number of messages that one call sends. */
   readonly mostMessages: number;
+  /** Whether a send must be tried before it waits, because the try determines how much room it waits for. */
+  readonly needsFirstTry: boolean;
   /** Sends one message. Returns its length in bytes. */
   send(parts: Parts, flags: number): number;
   /** Sends one message with at least one descriptor. Returns its length in bytes. */

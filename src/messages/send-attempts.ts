@@ -59,6 +59,10 @@ export class Send implements Attempt<number> {
     return (this.flags & MSG_DONTWAIT) !== 0;
   }
 
+  get needsFirstTry(): boolean {
+    return this.sink.needsFirstTry;
+  }
+
   failure(errno: number): Error {
     return this.sink.sendingFailure(errno, this.parts);
   }
@@ -146,6 +150,10 @@ abstract class SendSeveral implements Attempt<number> {
     sink.messagesSent += sent;
     charge(bytes, 0);
     return this.sent === count ? count : UNFINISHED;
+  }
+
+  get needsFirstTry(): boolean {
+    return this.sink.needsFirstTry;
   }
 
   failure(errno: number): Error {

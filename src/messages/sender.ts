@@ -14,6 +14,8 @@ import type { MessageSink } from './message-sink';
 const SENDING_FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR;
 
 export abstract class Sender extends Connection implements MessageSink {
+  readonly needsFirstTry = false;
+
   get mostMessages(): number {
     return MAX_BATCH;
   }

@@ -31,6 +31,7 @@ interface FdsOnTheirWay {
 
 export class ChannelSender implements MessageSink {
   readonly mostMessages = MOST_MESSAGES;
+  readonly needsFirstTry = true;
   messagesSent = 0;
   bytesSent = 0;
   /** Whether `shutdown` has ended sending. */
@@ -123,6 +124,7 @@ export class ChannelSender implements MessageSink {
     const position = this.ring.reserve(length);
     if (position !== -1) return position;
     this.#waitingBytes = length;
+    this.#waitingFds = 0;
     return -EAGAIN;
   }
 

@@ -27,6 +27,10 @@ export class WaitForRoom implements Attempt<void> {
     private readonly bytes: number,
   ) {}
 
+  get needsFirstTry(): boolean {
+    return this.sender.needsFirstTry;
+  }
+
   // biome-ignore lint/suspicious/noConfusingVoidType: the promise resolves to void
   try(): void | typeof WOULD_BLOCK {
     if (!this.sender.isReadyFor(this.bytes)) return WOULD_BLOCK;

@@ -1,8 +1,9 @@
 /** No wake-up is lost: an operation that waits goes on, although another call has received its wake-up. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { SharedChannel } from 'seqpacket';
+import { pair, type SharedChannel, shareMemory } from 'seqpacket';
 import { channelPair, fillRing } from '../support/channels.js';
+import { HEAD, PRODUCER_SLEEPS, rawPeer } from '../support/raw-peer.js';
 
 /** Longer than the room that `fillRing` leaves. */
 const LONG = Buffer.alloc(100);
@@ -87,4 +88,54 @@ test('a send that waits goes on after descriptors were received', { timeout: 10_
     assert.equal(await waiting, 100);
     drain(b);
   }
+});
+
+test('a short message does not wait for as much room as the long ones before it', {
+  timeout: 10_000,
+}, async () => {
+  using ends = await channelPair({ bytes: 4096 });
+  const { a, b } = ends;
+  const eighth = Buffer.alloc(504);
+  const short: (() => Promise<unknown>)[] = [
+    () => a.send('short'),
+    () => a.sendWithFds('short', [0]),
+    () => a.sendMany(['short']),
+    () => a.wait('write', { bytes: 5 }),
+  ];
+  for (const send of short) {
+    // After several sends that wait, the next ones are expected to wait, too.
+    for (let round = 0; round < 8; round++) {
+      while (a.trySend(eighth));
+      const long = a.send(Buffer.alloc(1528));
+      await new Promise(setImmediate);
+      drain(b);
+      await long;
+      drain(b);
+    }
+    for (let i = 0; i < 8; i++) assert.ok(a.trySend(eighth));
+    await b.receiveMessage();
+    await send();
+    drain(b);
+  }
+});
+
+test('a send does not wait for the descriptors of an aborted one', { timeout: 10_000 }, async (t) => {
+  const [left, right] = pair();
+  const [channel, peer] = await Promise.all([shareMemory(left, { bytes: 4096 }), rawPeer(right)]);
+  await channel.send(Buffer.alloc(504));
+  await channel.sendWithFds('all', Array(253).fill(0));
+  const controller = new AbortController();
+  const aborted = channel.sendWithFds('one more', [0], { signal: controller.signal });
+  controller.abort();
+  await assert.rejects(aborted, { code: 'ABORT_ERR' });
+  fillRing(channel);
+  // The peer reads the first message between the try of the send and the moment when it announces its sleep.
+  const { store } = Atomics;
+  t.mock.method(Atomics, 'store', (words: Int32Array, index: number, value: number) => {
+    if (index === PRODUCER_SLEEPS && value === 1) store(peer.incoming, HEAD, 512);
+    return store(words, index, value);
+  });
+  assert.equal(await channel.send(LONG), 100);
+  channel.close();
+  right.close();
 });
