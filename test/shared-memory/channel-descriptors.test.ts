@@ -1,5 +1,6 @@
 /** Descriptors on a channel: none is leaked, none is lost, and no end has to hold more than 253 of them. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { closeSync, fstatSync, openSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { channelPair } from '../support/channels.js';
@@ -119,4 +120,78 @@ test('a send that waits has its own descriptors', async () => {
   const [{ fds }] = await Promise.all([b.receiveMessage({ maxFds: 1 }), waiting]);
   assert.equal(readFileSync(fds[0]?.fd as number, 'utf8'), readFileSync('/etc/hostname', 'utf8'));
   fds[0]?.close();
+});
+
+test('descriptors wait for room in the socket, and what is sent later waits behind them', async () => {
+  using ends = await channelPair();
+  const { a, b } = ends;
+  const before = openDescriptors().size;
+  a.socket.setOption('sendBufferSize', 1);
+  const sends = Array.from({ length: 100 }, (_, i) => a.sendWithFds(`${i}`, [i % 3]));
+  assert.equal(await settlesSoon(sends.at(-1) as Promise<number>), false);
+  assert.ok(a.counters.pendingSends > 0 && a.counters.pendingSends < 100);
+  assert.equal(a.trySend('x'), false);
+  assert.throws(() => a.sendSync('x'), { code: 'EBUSY' });
+  sends.push(a.send('100'));
+  for (let i = 0; i <= 100; i++) {
+    const { data, fds } = await b.receiveMessage({ maxFds: 1 });
+    assert.deepEqual([String(data), fds.length], [`${i}`, i < 100 ? 1 : 0]);
+    for (const each of fds) each.close();
+  }
+  await Promise.all(sends);
+  assert.equal(openDescriptors().size, before);
+});
+
+test('sends that wait for room in the socket can be aborted, and end with the channel', async () => {
+  using ends = await channelPair();
+  const { a, b } = ends;
+  const before = openDescriptors().size;
+  a.socket.setOption('sendBufferSize', 1);
+  while (a.trySend('x', [0]));
+  const sent = a.counters.messagesSent;
+  const controller = new AbortController();
+  const aborted = a.sendWithFds('aborted', [0], { signal: controller.signal });
+  assert.throws(() => b.sendSync('y', { fds: [99_999] }), { code: 'EBADF' });
+  assert.equal(await settlesSoon(aborted), false);
+  controller.abort();
+  await assert.rejects(aborted, { code: 'ABORT_ERR' });
+  assert.throws(() => a.sendSync('x', { fds: [0], timeout: 5 }), { code: 'ETIMEDOUT' });
+  // Messages without descriptors have room.
+  assert.equal(await a.send('plain'), 5);
+  const waiting = a.sendWithFds('waits', [0]);
+  a.shutdown('send');
+  await assert.rejects(waiting, { code: 'EPIPE' });
+  for (let i = 0; i < sent; i++) assert.equal(String((await b.receiveMessage()).data), 'x');
+  assert.equal(String((await b.receiveMessage()).data), 'plain');
+  await assert.rejects(b.receiveMessage(), { code: 'EOF' });
+  assert.equal(openDescriptors().size, before);
+});
+
+test('descriptors that this process cannot open: the message is received, and says so', () => {
+  const script = `
+    import { closeSync, openSync } from 'node:fs';
+    import { pair, shareMemory } from '${new URL('../../../dist/index.mjs', import.meta.url)}';
+    const [left, right] = pair();
+    const [a, b] = await Promise.all([shareMemory(left), shareMemory(right)]);
+    await a.sendWithFds('one', [0, 0, 0, 0, 0]);
+    await a.sendWithFds('two', [0]);
+    await a.send('three');
+    const filling = [];
+    try { for (;;) filling.push(openSync('/dev/null')); } catch {}
+    for (const fd of filling.splice(0, 2)) closeSync(fd);
+    for (let i = 0; i < 3; i++) {
+      const { data, fds, controlTruncated } = await b.receiveMessage({ maxFds: 253 });
+      console.log(String(data), fds.length, controlTruncated);
+      // Those of the next message were received at the same time.
+      for (const each of fds) each.close();
+    }
+    await a.sendWithFds('four', [0]);
+    const { data, fds, controlTruncated } = await b.receiveMessage({ maxFds: 253 });
+    console.log(String(data), fds.length, controlTruncated);`;
+  const { stdout, stderr } = spawnSync(
+    'sh',
+    ['-c', 'ulimit -n 60; exec "$0" --input-type=module -e "$1"', process.execPath, script],
+    { encoding: 'utf8' },
+  );
+  assert.equal(stdout, 'one 2 true\ntwo 0 true\nthree 0 false\nfour 1 false\n', stderr);
 });
