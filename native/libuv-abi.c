@@ -24,5 +24,6 @@ SAME_TYPE(uv_close, void (*)(uv_handle_t *, uv_close_cb));
 SAME_TYPE(uv_ref, void (*)(uv_handle_t *));
 SAME_TYPE(uv_unref, void (*)(uv_handle_t *));
 SAME_TYPE(uv_handle_get_data, void *(*)(const uv_handle_t *));
+SAME_TYPE(uv_handle_get_loop, uv_loop_t *(*)(const uv_handle_t *));
 SAME_TYPE(uv_handle_set_data, void (*)(uv_handle_t *, void *));
 SAME_TYPE(uv_metrics_info, int (*)(uv_loop_t *, uv_metrics_t *));

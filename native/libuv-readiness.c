@@ -14,7 +14,6 @@
 
 struct poll {
   struct instance *instance;
-  uv_loop_t *loop;
   int fd;
   bool restarted; /* since the last report began */
   alignas(max_align_t) unsigned char handle[];
@@ -89,7 +88,7 @@ static void on_event(uv_poll_t *handle, int status, int events) {
   instance->reporting = poll;
   report->active = 1;
   report->keeps_loop_alive = uv_has_ref((uv_handle_t *)handle);
-  report->turn = turn_of(poll->loop);
+  report->turn = turn_of(uv_handle_get_loop((uv_handle_t *)handle));
   napi_handle_scope scope = NULL;
   bool known = true;
   if (napi_open_handle_scope(instance->env, &scope) == napi_ok) {
@@ -152,7 +151,6 @@ napi_value js_pollOpen(napi_env env, napi_callback_info info) {
     return integer_result(&call, result);
   }
   poll->instance = instance;
-  poll->loop = loop;
   poll->fd = fd;
   poll->restarted = false;
   uv_handle_set_data((uv_handle_t *)handle_of(poll), poll);

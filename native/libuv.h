@@ -33,6 +33,7 @@ typedef struct uv_metrics_s {
 #pragma weak uv_unref
 #pragma weak uv_has_ref
 #pragma weak uv_handle_get_data
+#pragma weak uv_handle_get_loop
 #pragma weak uv_handle_set_data
 #pragma weak uv_metrics_info
 size_t uv_handle_size(int type);
@@ -44,6 +45,7 @@ void uv_ref(uv_handle_t *handle);
 void uv_unref(uv_handle_t *handle);
 int uv_has_ref(const uv_handle_t *handle);
 void *uv_handle_get_data(const uv_handle_t *handle);
+uv_loop_t *uv_handle_get_loop(const uv_handle_t *handle);
 void uv_handle_set_data(uv_handle_t *handle, void *data);
 int uv_metrics_info(uv_loop_t *loop, uv_metrics_t *metrics); /* since libuv 1.45 */
 #endif

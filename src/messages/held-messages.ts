@@ -12,18 +12,15 @@ export interface HeldMessage {
   readonly cut: boolean;
 }
 
-/** Shared by receivers that hold no message; never modified. */
-const NONE: HeldMessage[] = [];
-
 export class HeldMessages {
-  #messages = NONE;
+  #messages: HeldMessage[] = [];
 
   get length(): number {
     return this.#messages.length;
   }
 
   get first(): HeldMessage | undefined {
-    return this.#messages === NONE ? undefined : this.#messages[0];
+    return this.#messages.length === 0 ? undefined : this.#messages[0];
   }
 
   /** The total length of the messages, in bytes. */
@@ -37,7 +34,6 @@ export class HeldMessages {
 
   /** Adds a message, and takes ownership of its descriptors. */
   add(data: Buffer, { fds, truncated, credentials, cut }: AncillaryData): void {
-    if (this.#messages === NONE) this.#messages = [];
     this.#messages.push({ data, fds: fds.map(fileDescriptorOf), truncated, credentials, cut });
   }
 
@@ -70,6 +66,5 @@ export class HeldMessages {
   /** Removes all messages, and closes their descriptors. */
   clear(): void {
     while (this.#messages.length > 0) this.discard();
-    this.#messages = NONE;
   }
 }

@@ -44,6 +44,9 @@ import { assemble, copyToParts } from './scatter-gather';
 
 const NO_BUFFER = new Uint8Array(0);
 
+/** Shared by receivers that have not held a message yet; never modified. */
+const NOTHING_HELD = new HeldMessages();
+
 /** The minimum room for a message of unknown length, in bytes. */
 const LEAST_ROOM = 4096;
 
@@ -53,7 +56,7 @@ const LONGEST_OF_BATCH = 32_768;
 /** The receiving side of one socket. */
 export class Receiver implements MessageSource {
   readonly #connection: Connection;
-  readonly #held: HeldMessages = new HeldMessages();
+  #held: HeldMessages = NOTHING_HELD;
   #ancillary: AncillaryData = NO_ANCILLARY_DATA;
   #emptyMessages: EmptyMessages = 'eof';
   /** The expected length of the next message in bytes, from previous messages. A longer message costs a copy. */
@@ -311,13 +314,18 @@ export class Receiver implements MessageSource {
     return count === -EAGAIN ? WOULD_BLOCK : count;
   }
 
+  #hold(data: Buffer, ancillary: AncillaryData): void {
+    if (this.#held === NOTHING_HELD) this.#held = new HeldMessages();
+    this.#held.add(data, ancillary);
+  }
+
   /** Holds the messages of a batch. Throws if it contains only the end of file. */
   #holdBatch(length: number, slots: Slots | undefined): void {
     let count = length;
     // A result without a mark is the end of file, unless another owner of the socket has disabled the marks.
     if (mayBeEndOfFile(length - 1) && this.#isAtEnd()) while (count > 0 && mayBeEndOfFile(count - 1)) count--;
     if (count === 0) throw this.#endOfFileError(0, false);
-    for (const { data, ancillary } of copyWithAncillaryData(count, slots)) this.#held.add(data, ancillary);
+    for (const { data, ancillary } of copyWithAncillaryData(count, slots)) this.#hold(data, ancillary);
   }
 
   /** Whether the end of file comes next, and not an empty message. */
@@ -337,7 +345,7 @@ export class Receiver implements MessageSource {
       os.takeOverflow(NO_BUFFER);
       this.discardAncillaryData();
     } else {
-      this.#held.add(assemble(bytes, parts, room), this.takeAncillaryData());
+      this.#hold(assemble(bytes, parts, room), this.takeAncillaryData());
     }
     return this.#messageSizeError(bytes);
   }

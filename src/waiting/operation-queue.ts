@@ -258,13 +258,14 @@ export class OperationQueue {
   }
 
   #append<T>(attempt: Attempt<T>, signal: AbortSignal | undefined): Promise<T> {
+    const promise: Promise<unknown> = new Promise(executor);
     const operation = new Operation(this, attempt, signal);
     operation.previous = this.#last;
     if (this.#last === undefined) this.#first = operation;
     else this.#last.next = operation;
     this.#last = operation;
     if (attempt.doesNotWait) this.#hasNonWaiting = true;
-    return operation.promise as Promise<T>;
+    return promise as Promise<T>;
   }
 
   /** Removes an unfinished operation. If a new one becomes the first, it is tried in the next turn. */
@@ -344,9 +345,8 @@ function executor(resolve: (value: unknown) => void, reject: (error: unknown) =>
   rejectLast = reject;
 }
 
-/** A waiting operation. */
+/** A waiting operation. It settles the promise that was created last before it. */
 class Operation implements Abortable {
-  readonly promise: Promise<unknown> = new Promise(executor);
   readonly resolve = resolveLast;
   readonly reject = rejectLast;
   next: Operation | undefined = undefined;
