@@ -9,6 +9,7 @@ import { MAX_BATCH } from './batch';
 import { Connection } from './connection';
 import type { Slots } from './message-batch';
 import type { MessageSink } from './message-sink';
+import { stageMessages } from './staged-messages';
 
 /** MSG_EOR marks the end of the message. Linux does not need it; other systems do. */
 const SENDING_FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR;
@@ -31,6 +32,8 @@ export abstract class Sender extends Connection implements MessageSink {
   }
 
   sendMany(messages: readonly Parts[], start: number): number {
+    const staged = stageMessages(messages, start);
+    if (staged !== undefined) return this.sendSlots(staged, 0, staged.length);
     return os.sendmmsg(this.fd, messages, start, SENDING_FLAGS);
   }
 
