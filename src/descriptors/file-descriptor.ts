@@ -187,6 +187,11 @@ export class FileDescriptor implements Disposable {
   }
 }
 
+/** Whether a source is a valid number, which needs no further check. */
+export function isDescriptorNumber(source: FdSource): source is number {
+  return typeof source === 'number' && source >= 0 && source >> 0 === source;
+}
+
 /** The descriptor number of a source; -1, which the kernel rejects with `EBADF`, if the source is closed. */
 export function descriptorOf(source: FdSource, name: string): number {
   if (typeof source === 'number') return checkInteger(source, name);

@@ -119,12 +119,40 @@ export class ReceiveWithFds extends ReceiveIntoParts<ReceivedWithFds> {
   }
 
   try(): ReceivedWithFds | typeof WOULD_BLOCK {
-    const bytesRead = this.receiver.receive(this.currentParts(), this.flags);
-    if (bytesRead === WOULD_BLOCK) return WOULD_BLOCK;
-    const ancillary = this.receiver.takeAncillaryData();
-    const fds = deliverFds(ancillary, this.maxFds);
-    return { bytesRead, fds, controlTruncated: isTruncated(ancillary, this.maxFds) };
+    return tryReceiveWithFds(this.receiver, this.currentParts(), this.maxFds, this.flags);
   }
+}
+
+function tryReceiveWithFds(
+  receiver: MessageSource,
+  parts: Parts,
+  maxFds: number,
+  flags: number,
+): ReceivedWithFds | typeof WOULD_BLOCK {
+  const bytesRead = receiver.receive(parts, flags);
+  if (bytesRead === WOULD_BLOCK) return WOULD_BLOCK;
+  const ancillary = receiver.takeAncillaryData();
+  const fds = deliverFds(ancillary, maxFds);
+  return { bytesRead, fds, controlTruncated: isTruncated(ancillary, maxFds) };
+}
+
+/** The room for a message with descriptors. */
+interface RoomWithFds {
+  readonly parts: Parts;
+  readonly maxFds: number;
+}
+
+const plainReceiveWithFds: PlainOperation<MessageSource, RoomWithFds, ReceivedWithFds> = {
+  try: (receiver, { parts, maxFds }) => tryReceiveWithFds(receiver, parts, maxFds, 0),
+  attempt: (receiver, { parts, maxFds }) => new ReceiveWithFds(receiver, parts, maxFds, 0),
+};
+
+export function receiveWithFds(
+  { receives, receiver }: ReceivingSide,
+  parts: Parts,
+  maxFds: number,
+): Promise<ReceivedWithFds> {
+  return receives.runPlain(plainReceiveWithFds, receiver, { parts, maxFds });
 }
 
 /** A whole message of any length, with its descriptors and credentials. */

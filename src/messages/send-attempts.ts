@@ -29,6 +29,28 @@ export function trySend(sink: MessageSink, parts: Parts, flags: number): number 
   return outcome(sink, parts, flags, sink.send(parts, flags));
 }
 
+/** A message with at least one descriptor, to be sent without options. */
+interface PartsWithFds {
+  readonly parts: Parts;
+  readonly fds: readonly number[];
+}
+
+const plainSendWithFds: PlainOperation<MessageSink, PartsWithFds, number> = {
+  try: (sink, { parts, fds }) => outcome(sink, parts, 0, sink.sendWithFds(parts, fds, 0)),
+  attempt: (sink, { parts, fds }) => new SendWithFds(sink, parts, fds, 0),
+};
+
+/** Sends one message with descriptors, without options. The caller keeps ownership of the descriptors. */
+export function sendWithFds(
+  sends: OperationQueue,
+  sink: MessageSink,
+  parts: Parts,
+  fds: readonly number[],
+): Promise<number> {
+  if (fds.length === 0) return send(sends, sink, parts);
+  return sends.runPlain(plainSendWithFds, sink, { parts, fds });
+}
+
 /** Evaluates the result of the sink: returns the length or WOULD_BLOCK, or throws the error. */
 function outcome(sink: MessageSink, parts: Parts, flags: number, sent: number): number | typeof WOULD_BLOCK {
   if (sent === -EAGAIN && (flags & MSG_DONTWAIT) === 0) return WOULD_BLOCK;

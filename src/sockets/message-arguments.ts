@@ -1,6 +1,5 @@
 /** Checks of the arguments of the operations that sockets and channels share. */
 import {
-  checkEach,
   checkInteger,
   checkMessagesToSend,
   checkOptions,
@@ -9,7 +8,7 @@ import {
   type Parts,
   type SignalOption,
 } from '../arguments';
-import { descriptorOf, type FdSource } from '../descriptors/file-descriptor';
+import { descriptorOf, type FdSource, isDescriptorNumber } from '../descriptors/file-descriptor';
 import { invalidType, outOfRange } from '../errors';
 import { MAX_BATCH } from '../messages/batch';
 import { type MessageBatch, type Slots, slotsOf } from '../messages/message-batch';
@@ -47,7 +46,12 @@ export function checkDescriptors(fds: readonly FdSource[], name: string): readon
   if (fds === NO_FDS) return NO_DESCRIPTORS;
   if (!Array.isArray(fds)) throw invalidType(name, 'an instance of Array', fds);
   if (fds.length > SCM_MAX_FD) throw outOfRange(`${name}.length`, `<= ${SCM_MAX_FD}`, fds.length);
-  return checkEach(fds, name, descriptorOf);
+  const numbers: number[] = [];
+  for (let index = 0; index < fds.length; index++) {
+    const source = fds[index] as FdSource;
+    numbers.push(isDescriptorNumber(source) ? source : descriptorOf(source, `${name}[${index}]`));
+  }
+  return numbers;
 }
 
 export function freeSlotsOf(batch: MessageBatch): Slots {

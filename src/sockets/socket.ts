@@ -39,11 +39,20 @@ import {
   ReceiveWithFds,
   receive,
   receiveMessage,
+  receiveWithFds,
   tryReceive,
   tryReceiveData,
   tryReceiveMessage,
 } from '../messages/receive-attempts';
-import { Send, SendBatch, SendMany, SendWithFds, send, trySend } from '../messages/send-attempts';
+import {
+  Send,
+  SendBatch,
+  SendMany,
+  SendWithFds,
+  send,
+  sendWithFds,
+  trySend,
+} from '../messages/send-attempts';
 import {
   AF_UNIX,
   EALREADY,
@@ -363,9 +372,10 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   receiveWithFds(buffer: Buffers, maxFds: number, options?: MessageOptions): Promise<ReceivedWithFds> {
     const parts = checkPartsToFill(buffer, 'buffer');
     checkInteger(maxFds, 'maxFds', 0, SCM_MAX_FD);
+    const session = this.#session;
+    if (options === undefined && session !== undefined) return receiveWithFds(session, parts, maxFds);
     const flags = checkFlags(options);
     const signal = checkSignal(options);
-    const session = this.#session;
     if (session === undefined) return this.#closed('recvmsg');
     return session.receives.run(new ReceiveWithFds(session.receiver, parts, maxFds, flags), signal);
   }
@@ -380,9 +390,12 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   sendWithFds(data: Data, fds: readonly FdSource[], options?: MessageOptions): Promise<number> {
     const parts = checkPartsToSend(data, 'data');
     const numbers = checkDescriptors(fds, 'fds');
+    const session = this.#session;
+    if (options === undefined && session !== undefined) {
+      return sendWithFds(session.sends, session, parts, numbers);
+    }
     const flags = checkFlags(options);
     const signal = checkSignal(options);
-    const session = this.#session;
     if (session === undefined) return this.#closed('sendmsg');
     return session.sends.run(new SendWithFds(session, parts, numbers, flags), signal);
   }
