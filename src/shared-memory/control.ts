@@ -8,7 +8,15 @@ import {
   ROOM_FOR_ALL,
 } from '../messages/ancillary-data';
 import { HeldMessages } from '../messages/held-messages';
-import { EAGAIN, ECONNRESET, MSG_CMSG_CLOEXEC, MSG_DONTWAIT, MSG_EOR, MSG_NOSIGNAL } from '../system/linux';
+import {
+  EAGAIN,
+  ECONNRESET,
+  EPIPE,
+  MSG_CMSG_CLOEXEC,
+  MSG_DONTWAIT,
+  MSG_EOR,
+  MSG_NOSIGNAL,
+} from '../system/linux';
 import { os } from '../system/os';
 import { charge } from '../waiting/turn';
 import { DESCRIPTORS, END, MOST_FDS_ON_THEIR_WAY, WAKE_UP } from './layout';
@@ -61,7 +69,11 @@ export class Control {
 
   /** Sends the descriptors of a record. Returns a negative errno if that fails. */
   sendDescriptors(fds: readonly number[]): number {
-    return os.sendmsg(this.fd, [descriptors], encodeDescriptors(fds), SENDING_FLAGS);
+    const result = os.sendmsg(this.fd, [descriptors], encodeDescriptors(fds), SENDING_FLAGS);
+    if (result !== -EPIPE && result !== -ECONNRESET) return result;
+    // From now on all sends fail. The receives report the reset.
+    this.receiveAll();
+    return -EPIPE;
   }
 
   /** Sends the end of this direction. Returns a negative errno if that fails. */

@@ -1,7 +1,10 @@
 /** Channels in shared memory. */
-import { readFileSync } from 'node:fs';
+import { type ChildProcess, fork } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { pair, type SharedChannel, type ShareMemoryOptions, shareMemory } from 'seqpacket';
+import { listen, pair, type SharedChannel, type ShareMemoryOptions, shareMemory } from 'seqpacket';
+import { scratchDirectory } from './scratch.js';
 
 /** Two connected channels that are closed with the scope. */
 export async function channelPair(options?: ShareMemoryOptions) {
@@ -34,4 +37,25 @@ export function fillRing(channel: SharedChannel, bytes = 64): number {
   let count = 0;
   while (channel.trySend(message)) count++;
   return count;
+}
+
+/** A process at the other end of a channel, which runs the script with `channel`, and is killed after the test. */
+export async function childWith(
+  t: TestContext,
+  script: string,
+  options?: ShareMemoryOptions,
+): Promise<{ child: ChildProcess; channel: SharedChannel }> {
+  const directory = scratchDirectory();
+  const path = `${directory}/socket`;
+  using server = listen(path);
+  const file = `${directory}/child.mjs`;
+  const library = new URL('../../../dist/index.mjs', import.meta.url);
+  const prelude = `import { connect, shareMemory } from '${library}';
+    const channel = await shareMemory(await connect('${path}'), ${JSON.stringify(options)});`;
+  writeFileSync(file, `${prelude}\n${script}`);
+  const child = fork(file);
+  t.after(() => child.kill('SIGKILL'));
+  const channel = await shareMemory(await server.accept(), options);
+  t.after(() => channel.close());
+  return { child, channel };
 }
