@@ -204,9 +204,12 @@ export class ChannelSender implements MessageSink {
 
   /** Returns the result, or -EPIPE if it turns out that the peer is gone. */
   #publish(result: number): number {
+    const { published } = this.ring;
     if (!this.ring.publish()) return result;
     this.control.wake();
-    return this.control.isGone ? -EPIPE : result;
+    if (!this.control.isGone || this.ring.isRead) return result;
+    this.ring.retract(published);
+    return -EPIPE;
   }
 
   #publishSeveral(count: number, result: number): number {

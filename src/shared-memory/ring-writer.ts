@@ -127,6 +127,18 @@ export class RingWriter {
     );
   }
 
+  /** The position up to which records are visible, modulo 2^32. */
+  get published(): number {
+    return this.#published;
+  }
+
+  /** Forgets the records behind a position, which were made visible, but have not been sent: the consumer is gone. */
+  retract(position: number): void {
+    const head = this.readHead();
+    this.#published = ((head - position) | 0) > 0 ? head : position;
+    this.#tail = this.#published;
+  }
+
   /** Announces that the producer sleeps until there is room. What it waits for has to be looked at again after that. */
   sleep(): void {
     Atomics.store(this.#words, PRODUCER_SLEEPS, 1);

@@ -1,35 +1,12 @@
 /** The end of a channel: half-close, close, and death. What was sent before is delivered before the end of file. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, fork, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { listen, type SharedChannel, shareMemory } from 'seqpacket';
-import { allUnmapped, channelPair, fillRing } from '../support/channels.js';
+import { allUnmapped, channelPair, childWith, fillRing } from '../support/channels.js';
 import { openDescriptors } from '../support/descriptors.js';
-import { scratchDirectory } from '../support/scratch.js';
 import { settlesSoon } from '../support/sockets.js';
-
-/** A process at the other end of a channel. */
-async function childWith(
-  t: TestContext,
-  script: string,
-): Promise<{ child: ChildProcess; channel: SharedChannel }> {
-  const directory = scratchDirectory();
-  const path = `${directory}/socket`;
-  using server = listen(path);
-  const file = `${directory}/child.mjs`;
-  const library = new URL('../../../dist/index.mjs', import.meta.url);
-  const prelude = `import { connect, shareMemory } from '${library}';
-    const channel = await shareMemory(await connect('${path}'));`;
-  writeFileSync(file, `${prelude}\n${script}`);
-  const child = fork(file);
-  t.after(() => child.kill('SIGKILL'));
-  const channel = await shareMemory(await server.accept());
-  t.after(() => channel.close());
-  return { child, channel };
-}
 
 test('shutdown ends one direction, after what was sent before', async () => {
   using ends = await channelPair({ bytes: 4096 });
@@ -177,4 +154,32 @@ test('a channel that is forgotten is closed, with a warning', async () => {
   );
   const warning = 'SEQPACKET_DESCRIPTOR_COLLECTED\n';
   assert.equal(stdout, `${warning}${warning}0\n`, stderr);
+});
+
+test('after descriptors could not be sent to a closed peer, all sends fail', async () => {
+  for (const unread of [0, 1]) {
+    using ends = await channelPair();
+    const { a, b } = ends;
+    for (let i = 0; i < unread; i++) await a.sendWithFds('not read', [0]);
+    b.close();
+    await assert.rejects(a.sendWithFds('x', [0]), { code: 'EPIPE' });
+    await assert.rejects(a.send('x'), { code: 'EPIPE' });
+    assert.throws(() => a.trySend('x'), { code: 'EPIPE' });
+    assert.throws(() => a.lease(1), { code: 'EPIPE' });
+    await assert.rejects(a.receiveMessage(), { code: unread > 0 ? 'ECONNRESET' : 'EOF' });
+    await assert.rejects(a.receiveMessage(), { code: 'EOF' });
+  }
+});
+
+test('a message that could not be sent to a closed peer does not count as one that it has not read', async () => {
+  using ends = await channelPair();
+  const { a, b } = ends;
+  const waiting = assert.rejects(b.receiveMessage(), { code: 'ECANCELED' });
+  await a.wait('write');
+  b.close();
+  await waiting;
+  await assert.rejects(a.sendMany(['x', 'y']), { code: 'EPIPE', messagesSent: 0 });
+  assert.equal(a.counters.messagesSent, 0);
+  await assert.rejects(a.receiveMessage(), { code: 'EOF' });
+  await assert.rejects(a.receiveMessage(), { code: 'EOF' });
 });
