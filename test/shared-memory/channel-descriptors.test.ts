@@ -122,7 +122,9 @@ test('a send that waits has its own descriptors', async () => {
   fds[0]?.close();
 });
 
-test('descriptors wait for room in the socket, and what is sent later waits behind them', async () => {
+test('descriptors wait for room in the socket, and what is sent later waits behind them', {
+  timeout: 10_000,
+}, async () => {
   using ends = await channelPair();
   const { a, b } = ends;
   const before = openDescriptors().size;
@@ -142,7 +144,9 @@ test('descriptors wait for room in the socket, and what is sent later waits behi
   assert.equal(openDescriptors().size, before);
 });
 
-test('sends that wait for room in the socket can be aborted, and end with the channel', async () => {
+test('sends that wait for room in the socket can be aborted, and end with the channel', {
+  timeout: 10_000,
+}, async () => {
   using ends = await channelPair();
   const { a, b } = ends;
   const before = openDescriptors().size;
