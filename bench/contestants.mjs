@@ -68,6 +68,16 @@ export const contestants = {
     variants: ['promises'],
     warmsUp: true,
   },
+  'floor-batch': {
+    title: 'Node.js, sendmmsg/recvmmsg in promises',
+    command: (role) => inNode('floor-calls')(`${role}-batch`),
+    warmsUp: true,
+  },
+  'floor-calls': {
+    title: 'Node.js, system calls in promises',
+    command: inNode('floor-calls'),
+    warmsUp: true,
+  },
   'floor-blocking': {
     title: 'Node.js, blocking system calls',
     command: inNode('floor'),

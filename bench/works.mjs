@@ -48,6 +48,7 @@ function oneWay(size) {
     'c-batches',
     'floor',
     'floor-promises',
+    'floor-batch',
     'seqpacket',
     'seqpacket-batch',
     'seqpacket-batches',
@@ -92,6 +93,7 @@ const descriptors = {
   title: 'descriptors passed',
   entries: [
     messages('c', 'descriptors sink', 'descriptors flood', { size: 1 }),
+    messages('floor-calls', 'sink-descriptors', 'flood-descriptors', { size: 1 }),
     messages('seqpacket', 'sink-descriptors', 'flood-descriptors', { size: 1 }),
     messages('python', 'sink-descriptors', 'flood-descriptors', { size: 1 }),
   ],
@@ -103,6 +105,7 @@ const connections = {
   title: 'connections, connected and accepted by the same library',
   entries: [
     messages('c', 'connections accept', 'seqpacket storm', { size: 1, endless: true }),
+    messages('floor-calls', 'accept', 'storm', { size: 1, endless: true }),
     messages('seqpacket', 'accept', 'storm', { size: 1, endless: true }),
     messages('net', 'accept', 'storm', { size: 1, endless: true }),
   ],
