@@ -14,6 +14,11 @@ const inNode = (name) => (role) => [
 /** Where memory is weighed, the young generation does not grow: it would count as the connections' memory. */
 const flags = (role) => (role.startsWith('idle') ? ['--max-semi-space-size=1'] : []);
 
+/** This package, after both ends have called `shareMemory`. */
+function shared(title, command) {
+  return { title: `**seqpacket**, ${title}`, command, variants: ['shared-memory'], warmsUp: true };
+}
+
 /**
  * `command(role)` is how a role is played, up to the arguments that measure.mjs adds, and `variants` the last of
  * those; `startsServer` says that the client starts the server itself, `warmsUp` that it compiles while it runs.
@@ -61,6 +66,18 @@ export const contestants = {
     variants: ['busy-poll'],
     warmsUp: true,
   },
+  shared: shared('shared memory', inNode('seqpacket')),
+  'shared-busy-poll': {
+    ...shared('shared memory, busyPoll 50 µs', inNode('seqpacket')),
+    variants: ['shared-memory', 'busy-poll'],
+  },
+  'shared-batches': shared('shared memory, sendMany/receiveMany', (role) =>
+    inNode('seqpacket')(`${role}-batches`),
+  ),
+  'shared-batch': shared('shared memory, sendBatch/receiveBatch', (role) =>
+    inNode('seqpacket')(`${role}-batch`),
+  ),
+  'shared-lent': shared('shared memory, lease/borrow', (role) => inNode('seqpacket')(`${role}-lent`)),
   floor: { title: 'Node.js, system calls in callbacks', command: inNode('floor'), warmsUp: true },
   'floor-promises': {
     title: 'Node.js, system calls in promises',

@@ -19,6 +19,16 @@ export function report(measured) {
     ['connections', 'Connections/s, × the rate of C', rateTable('c')],
     ['descriptors', 'Descriptors passed/s, × the rate of C', rateTable('c')],
     ['idle', 'Idle connections, bytes each, at the end that has accepted', idleTable],
+    [
+      'shared-memory',
+      'Shared memory: messages/s, × the rate of C’s send/recv on the socket',
+      rateTable('c-blocking'),
+    ],
+    [
+      'shared-round-trip',
+      'Shared memory, round trip across two CPUs: time, × that of C’s blocking loop on the socket',
+      busyPollTable,
+    ],
     ['busy-poll', 'Round trip across two CPUs: time, × that of C’s blocking loop', busyPollTable],
   ];
   const parts = [machineList(measured)];

@@ -35,5 +35,17 @@ export const targets = [
   target('blocking-round-trip', 'seqpacket-blocking', 'synckit', atLeast(3, RATE)),
   target('blocking-round-trip', 'seqpacket-blocking', 'sync-child-process', atLeast(7, RATE)),
   target('blocking-one-way', 'seqpacket-blocking', 'c-blocking', atLeast(0.75, RATE)),
+  ...[
+    [2, 4],
+    [1, 3],
+  ].map(([cpus, limit]) =>
+    target(`shared-memory-64-${cpus}`, 'shared-batches', 'c-blocking', atLeast(limit, RATE)),
+  ),
+  target('shared-memory-64-1', 'shared', 'c-blocking', atLeast(1.2, RATE)),
+  target('shared-memory-64-1', 'shared-batches', 'net-large-queue', atLeast(2, RATE)),
+  target('shared-memory-65536-2', 'shared', 'c-blocking', atLeast(1.2, RATE)),
+  target('shared-memory-65536-1', 'shared', 'c-blocking', atLeast(0.8, RATE)),
+  target('shared-memory-1048576-1', 'shared-lent', 'c-blocking', atLeast(10, RATE)),
+  target('shared-round-trip', 'shared-busy-poll', 'seqpacket-busy-poll', atMost(0.6, TIME)),
   target('busy-poll', 'seqpacket-busy-poll', 'c-blocking', atMost(0.7, TIME)),
 ];

@@ -12,7 +12,8 @@ const SPARE_FILES = 500;
 const QUICK_SIZES = [64, 65_536];
 
 export function sizeTitle(size) {
-  return size < 1024 ? `${size} B` : `${size / 1024} KiB`;
+  if (size < 1024) return `${size} B`;
+  return size < 1 << 20 ? `${size / 1024} KiB` : `${size >> 20} MiB`;
 }
 
 function messages(contestant, server, client, options) {
@@ -155,16 +156,51 @@ function idle(count) {
 }
 
 /** Two CPUs, one for each process. */
+const across = (entry) => ({
+  ...entry,
+  measure: (conditions) => entry.measure({ ...conditions, cpus: conditions.bothCpus }),
+});
+
+const absentAcross = () => (allowedCpus().length < 2 ? 'only one CPU may be used' : undefined);
+
+const MEGABYTE = 1 << 20;
+
+/** Shared memory beside the socket, one way, on one CPU or on two. */
+function sharedOneWay(size, cpus) {
+  const ofSize = {
+    64: ['net-large-queue', 'shared', 'shared-batch', 'shared-batches'],
+    [MEGABYTE]: ['shared', 'shared-lent'],
+  };
+  const names = ['c-blocking', 'seqpacket', ...(ofSize[size] ?? ['shared', 'shared-batches'])];
+  const entries = names.map((each) => messages(each, 'sink', 'flood', { size }));
+  return {
+    suite: 'shared-memory',
+    name: `shared-memory-${size}-${cpus}`,
+    title: `one way, ${sizeTitle(size)}, ${cpus} CPU${cpus === 1 ? '' : 's'}`,
+    size,
+    absent: cpus === 2 ? absentAcross() : undefined,
+    entries: cpus === 2 ? entries.map(across) : entries,
+  };
+}
+
+/** A CPU for each end, of which both poll. */
+function sharedRoundTrip() {
+  const names = ['c-blocking', 'seqpacket-busy-poll', 'shared', 'shared-busy-poll'];
+  return {
+    suite: 'shared-round-trip',
+    name: 'shared-round-trip',
+    title: 'round trip across two CPUs, 64 B, shared memory',
+    absent: absentAcross(),
+    entries: names.map((each) => messages(each, 'echo', 'ping', { size: 64 })).map(across),
+  };
+}
+
 function busyPoll() {
-  const across = (entry) => ({
-    ...entry,
-    measure: (conditions) => entry.measure({ ...conditions, cpus: conditions.bothCpus }),
-  });
   return {
     suite: 'busy-poll',
     name: 'busy-poll',
     title: 'round trip across two CPUs, 64 B',
-    absent: allowedCpus().length < 2 ? 'only one CPU may be used' : undefined,
+    absent: absentAcross(),
     entries: [
       messages('c-blocking', 'echo', 'ping', { size: 64 }),
       messages('c-epoll', 'echo', 'ping', { size: 64 }),
@@ -240,6 +276,8 @@ export function works(quick) {
     connections,
     accepts,
     busyPoll(),
+    ...[1, 2].flatMap((cpus) => [64, 65_536, MEGABYTE].map((size) => sharedOneWay(size, cpus))),
+    sharedRoundTrip(),
     idle(quick ? 1000 : 10_000),
     ...growthSizes.map(growthOfSize),
     ...counts.map((count) => growthOfConnections(count, 'all')),

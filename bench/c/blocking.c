@@ -3,6 +3,9 @@
 
 #include "limit.h"
 
+/* The length of the longest message for which the default send buffer has room. */
+enum { LONGEST_BY_DEFAULT = 212960 };
+
 void blocking_echo(const struct work *work) {
   int fd = accept_one(work, 0);
   char *buffer = memory(work->size);
@@ -39,6 +42,9 @@ void blocking_sink(const struct work *work) {
 
 void blocking_flood(const struct work *work) {
   int fd = connect_to(work->path, SOCK_SEQPACKET, 0);
+  int buffer = (int)work->size;
+  if (work->size > LONGEST_BY_DEFAULT)
+    check(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer), "setsockopt");
   struct pace pace;
   pace_open(&pace, work);
   for (const char *message; (message = pace_next(&pace)) != NULL;)

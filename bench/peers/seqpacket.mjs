@@ -1,12 +1,15 @@
 // This package.
 import { openSync } from 'node:fs';
-import { connect, listen, MessageBatch } from 'seqpacket';
+import { connect, listen, MessageBatch, shareMemory } from 'seqpacket';
 import { acceptOne } from './accept-one.mjs';
 import { useEveryKind } from './every-kind.mjs';
 import { asynchronous, rolesOf } from './loops.mjs';
 import { Meter, Pace, play, reportReady, work } from './role.mjs';
 
 const BATCH = 64;
+
+/** The length of the longest message for which the default send buffer has room, in bytes. */
+const LONGEST_BY_DEFAULT = 212_960;
 
 async function accepted() {
   return configured(await acceptOne());
@@ -16,9 +19,17 @@ async function connected() {
   return configured(await connect(work.path));
 }
 
-function configured(socket) {
-  if (work.variants.includes('busy-poll')) socket.setOption('busyPoll', 50);
-  return socket;
+async function configured(socket) {
+  if (work.size > LONGEST_BY_DEFAULT) socket.setOption('sendBufferSize', work.size);
+  const isShared = work.variants.includes('shared-memory');
+  const connection = isShared ? await shareMemory(socket, { bytes: ringBytes() }) : socket;
+  if (work.variants.includes('busy-poll')) connection.setOption('busyPoll', 50);
+  return connection;
+}
+
+/** The default, or room for eight messages. */
+function ringBytes() {
+  return Math.max(1 << 20, 8 * work.size);
 }
 
 // Idle connections are weighed without it.
@@ -81,6 +92,32 @@ await play({
     }
     pace.reportUsed();
     socket.close();
+  },
+
+  async 'sink-lent'() {
+    const channel = await accepted();
+    const meter = new Meter();
+    for (let more = true; more; ) {
+      const borrowed = await channel.borrow();
+      more = meter.saw(borrowed.data[0]);
+      borrowed.release();
+    }
+    meter.report();
+    channel.close();
+  },
+
+  /** Only the first byte of each message is written. */
+  async 'flood-lent'() {
+    const channel = await connected();
+    const pace = new Pace();
+    for (let message = pace.next(); message !== undefined; message = pace.next()) {
+      await channel.wait('write', { bytes: work.size });
+      const lease = channel.lease(work.size);
+      lease.data[0] = message[0];
+      lease.send();
+    }
+    pace.reportUsed();
+    channel.close();
   },
 
   async 'sink-descriptors'() {
