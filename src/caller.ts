@@ -20,15 +20,23 @@ const FRAME = /^ {4}at /;
 /** A frame of Node.js, or of a built-in function such as `new Promise`. */
 const BUILT_IN = /\((?:<anonymous>|node:.*)\)$|^ {4}at node:|<anonymous>$/;
 
+/** The number of frames of an error that is made while the caller is not on the stack. All of them are the library's. */
+const FRAMES_WITHOUT_CALLER = 1;
+
+/** Whether the caller of the operation may be on the stack. It is not while an operation that has waited is tried. */
+export const caller = { mayBeOnStack: true };
+
 /**
  * Makes an error with a stack that begins at the caller's line. The caller is on the stack if the call fails before it
- * returns, and in a promise that it returns already rejected. An error made from the event loop keeps its full stack.
- * The cost is low, because the stack is converted to text only when it is read.
+ * returns, and in a promise that it returns already rejected. The cost is low, because the stack is converted to text
+ * only when it is read. An error made from the event loop has few frames, because recording them costs tens of
+ * microseconds.
  */
 export function fromCaller<E extends Error>(make: () => E): E {
   if (LIBRARY_DIRECTORY === undefined) return make();
   const limit = Error.stackTraceLimit;
   if (typeof limit !== 'number' || limit <= 0 || !Reflect.set(Error, 'stackTraceLimit', 0)) return make();
+  if (!caller.mayBeOnStack) return withFrames(Math.min(limit, FRAMES_WITHOUT_CALLER), limit, make);
   const trace: { stack?: string } = {};
   let error: E;
   try {
@@ -50,6 +58,16 @@ export function fromCaller<E extends Error>(make: () => E): E {
     },
     set: (stack) => define({ value: stack, writable: true }),
   });
+}
+
+/** Makes an error with at most this number of frames, and restores the limit. */
+function withFrames<E extends Error>(frames: number, limit: number, make: () => E): E {
+  Error.stackTraceLimit = frames;
+  try {
+    return make();
+  } finally {
+    Error.stackTraceLimit = limit;
+  }
 }
 
 function framesOfCaller(stack: string, limit: number): string[] {

@@ -10,6 +10,7 @@
  * on one socket therefore never starves timers or other sockets.
  */
 
+import { caller } from '../caller';
 import { publishError } from '../diagnostics';
 import { AbortError } from '../errors';
 import { EAGAIN, ECANCELED } from '../system/linux';
@@ -203,8 +204,11 @@ export class OperationQueue {
   #tryFirst(first: Operation): boolean {
     let result: unknown;
     try {
+      caller.mayBeOnStack = false;
       result = first.attempt.try();
+      caller.mayBeOnStack = true;
     } catch (error) {
+      caller.mayBeOnStack = true;
       this.remove(first);
       first.reject(error);
       publishError(error);

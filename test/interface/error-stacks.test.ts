@@ -61,6 +61,19 @@ test('an error that is made from the event loop has a stack, too', async () => {
   here.close();
 });
 
+test('after an error that is made from the event loop, the first frame is the caller again', async () => {
+  const limit = Error.stackTraceLimit;
+  const [here, there] = pair();
+  const received = here.receiveMessage();
+  setImmediate(() => there.close());
+  const fromEventLoop = await errorOf(() => received);
+  assert.equal(Error.stackTraceLimit, limit);
+  assert.ok(frames(fromEventLoop).length < 3, 'each frame costs microseconds');
+  const [first] = frames(await errorOf(() => here.connect(42 as unknown as string)));
+  assert.match(first ?? '', /error-stacks\.test\.js/);
+  here.close();
+});
+
 test('the stack can be replaced, as that of any other error', async () => {
   const error = await errorOf(() => connect(42 as unknown as string));
   error.stack = 'another';
