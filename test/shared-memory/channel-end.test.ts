@@ -183,3 +183,18 @@ test('a message that could not be sent to a closed peer does not count as one th
   await assert.rejects(a.receiveMessage(), { code: 'EOF' });
   await assert.rejects(a.receiveMessage(), { code: 'EOF' });
 });
+
+test('shutdown cancels a lease', async () => {
+  using ends = await channelPair();
+  const { a, b } = ends;
+  await a.send('sent');
+  const lease = a.lease(5);
+  const behind = assert.rejects(a.send('behind'), { code: 'EPIPE' });
+  a.shutdown('send');
+  await behind;
+  assert.equal(lease.data.length, 0);
+  assert.throws(() => lease.send(), { code: 'ERR_INVALID_STATE' });
+  lease.cancel();
+  assert.equal(String((await b.receiveMessage()).data), 'sent');
+  await assert.rejects(b.receiveMessage(), { code: 'EOF' });
+});
