@@ -51,6 +51,8 @@ export class Doorbell implements Waker, Waiter {
       this.#waitsForSocket = true;
       return;
     }
+    // The first operation waits for the ring now. A socket with room would be reported all the time.
+    if (queue.direction === WRITABLE) this.#leaveRoom();
     const side = queue.direction === READABLE ? receiver : sender;
     // Not at once: the queue is about to wait.
     if (side.sleep()) queueMicrotask(() => queue.proceed());
@@ -63,12 +65,15 @@ export class Doorbell implements Waker, Waiter {
     } else {
       this.#sends = undefined;
       this.sides.sender.awake();
-      if (this.#waitsForSocket) {
-        this.#waitsForSocket = false;
-        this.descriptor.leave(this.#room);
-      }
+      this.#leaveRoom();
     }
     if (this.#receives === undefined && this.#sends === undefined) this.descriptor.leave(this);
+  }
+
+  #leaveRoom(): void {
+    if (!this.#waitsForSocket) return;
+    this.#waitsForSocket = false;
+    this.descriptor.leave(this.#room);
   }
 
   /** Continues what waits, because the socket is readable. */

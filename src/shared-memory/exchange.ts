@@ -65,6 +65,7 @@ export class Exchange implements ChannelState, Sides {
   /** Ends sending. Waiting sends are sent if there is room. */
   shutDown(): void {
     if (this.failure !== undefined) throw this.failure;
+    if (this.sender.isShutDown) return;
     this.sends.flush();
     this.sender.isShutDown = true;
     this.#lease?.cancel();

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { pair, type SharedChannel } from 'seqpacket';
 import { fillRing } from '../support/channels.js';
 import { openDescriptors } from '../support/descriptors.js';
@@ -196,4 +196,37 @@ test('a send does not wait for what an aborted one has waited for', async () => 
   }
   const sends = Array.from({ length: 3 }, () => channel.send('x'));
   for (const each of sends) assert.equal(await settlesSoon(each), true);
+});
+
+test('a send that waits for room in the ring does not poll the socket for room', async () => {
+  using ends = await channelAndPeer();
+  const { channel, socket } = ends;
+  channel.socket.setOption('sendBufferSize', 4096);
+  const full = channel.sendWithFds('x', [0]);
+  const sends = [full];
+  while (await settlesSoon(sends.at(-1) as Promise<number>)) sends.push(channel.sendWithFds('x', [0]));
+  const [fits, waits] = [channel.send(Buffer.alloc(1000)), channel.send(Buffer.alloc(2040))];
+  const more = channel.send(Buffer.alloc(2040)).catch(({ code }) => code);
+  waits.catch(() => undefined);
+  // Reads the socket, but not the ring.
+  for (let i = 0; i < sends.length; i++) {
+    for (const fd of (await socket.receiveMessage({ maxFds: 1 })).fds) fd.close();
+  }
+  await Promise.all(sends);
+  await fits;
+  const before = performance.eventLoopUtilization();
+  await sleep(200);
+  const { utilization } = performance.eventLoopUtilization(before);
+  assert.ok(utilization < 0.5, `the event loop is busy: ${utilization}`);
+  channel.cancel();
+  assert.equal(await more, 'ECANCELED');
+});
+
+test('a second shutdown sends nothing', async () => {
+  using ends = await channelAndPeer();
+  const { channel, socket } = ends;
+  channel.shutdown('send');
+  channel.shutdown('send');
+  assert.deepEqual([...(await socket.receiveMessage()).data], [3]);
+  assert.equal(socket.tryReceive(Buffer.alloc(9)), null);
 });
