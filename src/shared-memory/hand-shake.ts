@@ -63,16 +63,18 @@ async function begin(
 ): Promise<SharedChannel> {
   requireUnused(socket, 'shareMemory');
   const { region, fd } = createRegion(capacity);
+  let incoming: Region | undefined;
   try {
     try {
       await socket.sendWithFds(handShake(capacity), [fd], { signal });
     } finally {
       os.close(fd);
     }
-    const incoming = await receiveHandShake(socket, signal);
+    incoming = await receiveHandShake(socket, signal);
     return new SharedChannel(new Exchange(socket, region, incoming));
   } catch (error) {
     region.close();
+    incoming?.close();
     socket.close();
     throw error;
   }

@@ -1,7 +1,7 @@
 /** Hand-shakes that are refused: with a clear error, and without anything left behind. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { constants, openSync, unlinkSync } from 'node:fs';
+import { constants, openSync, readFileSync, unlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import { type FdSource, pair, shareMemory } from 'seqpacket';
 import { allUnmapped } from '../support/channels.js';
@@ -221,4 +221,23 @@ test('no answer, until the signal is aborted', async () => {
   there.close();
   assert.equal(openDescriptors().size, before);
   await allUnmapped();
+});
+
+test('a socket that is closed while the hand-shake ends leaves no memory', async () => {
+  const mapped = () =>
+    readFileSync('/proc/self/maps', 'utf8').match(/memfd:(seqpacket|raw-peer)/g)?.length ?? 0;
+  for (let ticks = 0; ticks < 16; ticks++) {
+    const [here, there] = pair();
+    const fd = memoryFile();
+    there.trySend(handShake(), [fd]);
+    os.close(fd);
+    const shaking = shareMemory(here, { bytes: CAPACITY });
+    for (let i = 0; i < ticks; i++) await null;
+    here.close();
+    await shaking.catch(({ code }) => assert.ok(code === 'EBADF' || code === 'ECANCELED', code));
+    there.close();
+    // Before the next one, because garbage collection would also unmap the memory.
+    for (let i = 0; i < 20 && mapped() > 0; i++) await new Promise(setImmediate);
+    assert.equal(mapped(), 0, `after ${ticks} ticks`);
+  }
 });
