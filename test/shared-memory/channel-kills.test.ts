@@ -12,7 +12,7 @@ import { openDescriptors } from '../support/descriptors.js';
 import { scratchDirectory } from '../support/scratch.js';
 
 /** More of them in .ci/run. */
-const ROUNDS = Number(process.env['SEQPACKET_KILLS'] ?? 6);
+const ROUNDS = Number(process.env['SEQPACKET_KILLS'] ?? 3);
 const CHANNELS = 4;
 const BYTES = 65_536;
 

@@ -16,7 +16,7 @@ import { scratchPath } from '../support/scratch.js';
 const zip = promisify(deflate);
 
 /** More of them in .ci/run. */
-const CORRUPTIONS = Number(process.env['SEQPACKET_CORRUPTIONS'] ?? 60_000);
+const CORRUPTIONS = Number(process.env['SEQPACKET_CORRUPTIONS'] ?? 30_000);
 const CAPACITY = 16_384;
 const LONGEST = CAPACITY / 2 - 8;
 /** The number of channels after which the memory of this process does not grow any more. */

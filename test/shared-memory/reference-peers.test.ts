@@ -12,7 +12,7 @@ import { missing, unsanitizedEnvironment } from '../support/programs.js';
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** More of them in .ci/run. */
-const MESSAGES = Number(process.env['SEQPACKET_PEER_MESSAGES'] ?? 10_000);
+const MESSAGES = Number(process.env['SEQPACKET_PEER_MESSAGES'] ?? 3_000);
 
 const PEERS: Readonly<Record<string, { skip: string | false; command: () => string[] }>> = {
   C: { skip: missing('cc'), command: () => [compiled('test/support/shared-memory/peer.c')] },
