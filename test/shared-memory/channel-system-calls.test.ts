@@ -34,8 +34,13 @@ function systemCalls(script: string): string[] {
   return lines.slice(marks[0]! + 1, marks[1]).map((line) => line.slice(0, line.indexOf('(')));
 }
 
+/** Without those of the event loop, which may turn meanwhile, and of the compiler's thread. */
+function callsOfChannel(script: string): string[] {
+  return systemCalls(script).filter((name) => !/^(epoll_|read$|write$)/.test(name));
+}
+
 test('messages for a receiver that does not sleep need no system call', { skip }, () => {
-  const calls = systemCalls(`
+  const calls = callsOfChannel(`
     const buffer = Buffer.alloc(64);
     const batch = new MessageBatch({ messages: 9, bytes: 64 });
     const round = async () => {
@@ -68,7 +73,7 @@ test('messages for a receiver that does not sleep need no system call', { skip }
 });
 
 test('many messages for a receiver that sleeps are one wake-up', { skip }, () => {
-  const calls = systemCalls(`
+  const calls = callsOfChannel(`
     b.receiveMessage();
     await sleep(5);
     mark();
@@ -80,7 +85,7 @@ test('many messages for a receiver that sleeps are one wake-up', { skip }, () =>
 });
 
 test('a producer that sleeps is woken once, when half of the ring is free', { skip }, () => {
-  const calls = systemCalls(`
+  const calls = callsOfChannel(`
     const buffer = Buffer.alloc(64);
     let sent = 0;
     while (a.trySend(buffer)) sent++;
@@ -95,7 +100,7 @@ test('a producer that sleeps is woken once, when half of the ring is free', { sk
 });
 
 test('descriptors are one system call at either end', { skip }, () => {
-  const calls = systemCalls(`
+  const calls = callsOfChannel(`
     await a.sendWithFds('x', [0, 1]);
     await b.receiveMessage();
     mark();
@@ -110,7 +115,7 @@ test('descriptors are one system call at either end', { skip }, () => {
 
 test('busyPoll polls the memory, without a system call', { skip }, () => {
   const sleeping = (busyPoll: number) =>
-    systemCalls(`
+    callsOfChannel(`
       b.setOption('busyPoll', ${busyPoll});
       fails(() => b.receiveMessageSync({ timeout: 20 }));
       mark();
