@@ -10,9 +10,9 @@ function isAlive(script: string): Promise<boolean> {
     const [a, b] = await Promise.all(pair().map((socket) => shareMemory(socket, { bytes: 4096 })));
     // What is forgotten is collected, and closed: that would end the waiting.
     globalThis.keep = [a, b];
-    // Unreferenced: it fires only if something else keeps the process alive.
-    setTimeout(() => process.exit(7), 100).unref();
     ${script}
+    // Unreferenced: it fires only if something else keeps the process alive.
+    setTimeout(() => process.exit(7), 300).unref();
   `;
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
     stdio: ['ignore', 'ignore', 'inherit'],
