@@ -6,12 +6,12 @@ import { unsanitizedEnvironment } from './programs.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** Compiles a source file, given relative to the project, and returns the path of the program. */
-export function compiled(source: string): string {
+/** Compiles a source file, which may include headers, given relative to the project. Returns the path of the program. */
+export function compiled(source: string, ...headers: readonly string[]): string {
   const directory = `${root}build/c-programs`;
   const program = `${directory}/${source.replaceAll('/', '-').replace(/\.c$/, '')}`;
   mkdirSync(directory, { recursive: true });
-  const changed = statSync(`${root}${source}`).mtimeMs;
+  const changed = Math.max(...[source, ...headers].map((file) => statSync(`${root}${file}`).mtimeMs));
   if ((statSync(program, { throwIfNoEntry: false })?.mtimeMs ?? 0) > changed) return program;
   const temporary = `${program}-${process.pid}`;
   const args = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', `${root}${source}`, '-o', temporary];

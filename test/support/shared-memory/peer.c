@@ -26,10 +26,11 @@ static uint32_t next_random(uint32_t *state) {
   return *state;
 }
 
-/* The length of the next message, and its bytes: all are the same. */
+/* The length of the next message, and its bytes, which count modulo 251 from a random one. */
 static size_t make(uint32_t *state, size_t longest, uint8_t *data) {
   size_t length = next_random(state) % (longest + 1);
-  memset(data, (int)(next_random(state) & 0xff), length);
+  uint32_t first = next_random(state) % 251;
+  for (size_t i = 0; i < length; i++) data[i] = (uint8_t)((first + i) % 251);
   return length;
 }
 
@@ -68,9 +69,12 @@ static void consume(struct channel *channel, long messages, uint32_t state) {
   for (long i = 0; i < messages; i++) {
     size_t length = make(&state, longest, expected);
     ssize_t received = channel_receive(channel, buffer, sizeof buffer, fds, &count);
+    if (received == CHANNEL_EOF) errno = ENODATA;
     if (received < 0) fail("channel_receive");
     if ((size_t)received != length || memcmp(buffer, expected, length) != 0) {
-      fprintf(stderr, "message %ld: %zd bytes instead of %zu, or other ones\n", i, received, length);
+      size_t at = 0;
+      while (at < length && at < (size_t)received && buffer[at] == expected[at]) at++;
+      fprintf(stderr, "message %ld: %zd bytes instead of %zu, different from byte %zu\n", i, received, length, at);
       exit(1);
     }
   }

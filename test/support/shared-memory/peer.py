@@ -7,6 +7,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../../../examples/sh
 from channel import Channel
 
 
+COUNTING = bytes(byte % 251 for byte in range(251 + 4000))
+
+
 def make(state, longest):
     """The next state of the generator (xorshift32, twice), and the next message."""
 
@@ -18,7 +21,7 @@ def make(state, longest):
     state = next_random(state)
     length = state % (longest + 1)
     state = next_random(state)
-    return state, bytes([state & 0xFF]) * length
+    return state, COUNTING[state % 251 : state % 251 + length]
 
 
 role, capacity, count, seed = (sys.argv[1:] + ['0', '1'])[:4]
@@ -42,7 +45,8 @@ elif role == 'consume':
     for index in range(int(count)):
         state, expected = make(state, min(4000, channel.incoming.capacity // 2 - 8))
         data, _ = channel.receive()
-        assert data == expected, f'message {index}: {len(data)} bytes instead of {len(expected)}, or other ones'
+        if data != expected:
+            sys.exit(f'message {index}: {data} instead of {expected}')
 else:
     sys.exit(2)
 # Until the other end has received everything.
