@@ -348,8 +348,9 @@ export class SharedChannel implements AsyncIterable<Buffer>, Disposable, AsyncDi
     const signal = checkSignal(options);
     const exchange = this.#exchange;
     if (exchange.isClosed) return this.#closed('poll');
-    if (what === 'read') return exchange.receives.run(new WaitForMessage(exchange.receiver), signal);
-    return exchange.sends.run(new WaitForRoom(exchange.sender, bytes), signal);
+    const { receives, receiver, sends, sender, name } = exchange;
+    if (what === 'read') return receives.run(new WaitForMessage(receiver, name), signal);
+    return sends.run(new WaitForRoom(sender, bytes, name), signal);
   }
 
   /**

@@ -1,10 +1,15 @@
 /** Waiting until a receive or a send would not have to wait. */
+import { systemError } from '../errors';
 import { type Attempt, WOULD_BLOCK } from '../waiting/operation-queue';
 import type { ChannelReceiver } from './channel-receiver';
 import type { ChannelSender } from './channel-sender';
 
 export class WaitForMessage implements Attempt<void> {
-  constructor(private readonly receiver: ChannelReceiver) {}
+  constructor(
+    private readonly receiver: ChannelReceiver,
+    /** The address for errors. */
+    private readonly name: string | Buffer,
+  ) {}
 
   get needsFirstTry(): boolean {
     return this.receiver.isReady;
@@ -16,7 +21,7 @@ export class WaitForMessage implements Attempt<void> {
   }
 
   failure(errno: number): Error {
-    return this.receiver.failure(errno);
+    return systemError('poll', errno, this.name);
   }
 }
 
@@ -25,6 +30,8 @@ export class WaitForRoom implements Attempt<void> {
   constructor(
     private readonly sender: ChannelSender,
     private readonly bytes: number,
+    /** The address for errors. */
+    private readonly name: string | Buffer,
   ) {}
 
   get needsFirstTry(): boolean {
@@ -37,6 +44,6 @@ export class WaitForRoom implements Attempt<void> {
   }
 
   failure(errno: number): Error {
-    return this.sender.sendingFailure(errno, []);
+    return systemError('poll', errno, this.name);
   }
 }

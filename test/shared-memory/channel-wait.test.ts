@@ -75,6 +75,15 @@ test('a wait for room ends with the lease before it, with shutdown, and with a p
   await assert.rejects(b.send('x'), { code: 'EPIPE' });
 });
 
+test('a wait that is cancelled fails as one of a socket does', async () => {
+  using ends = await channelPair({ bytes: 4096 });
+  const { a } = ends;
+  fillRing(a, 504);
+  const waiting = [a.wait('read'), a.wait('write', { bytes: 504 })];
+  a.cancel();
+  for (const each of waiting) await assert.rejects(each, { code: 'ECANCELED', syscall: 'poll' });
+});
+
 test('counters count what was sent and received, and what waits', async () => {
   using ends = await channelPair({ bytes: 4096 });
   const { a, b } = ends;
