@@ -194,7 +194,8 @@ export class SharedChannel implements AsyncIterable<Buffer>, Disposable, AsyncDi
     const attempt =
       numbers.length === 0 ? new Send(sender, parts, 0) : new SendWithFds(sender, parts, numbers, 0);
     exchange.requireNoLease();
-    if (timeout === 0 && !sender.isReadyFor(byteLength(parts))) exchange.look();
+    // A wait for descriptors in advance to be read is not known to the ring.
+    if (timeout === 0 && (numbers.length > 0 || !sender.isReadyFor(byteLength(parts)))) exchange.look();
     return blockingSends.run(attempt, timeout);
   }
 

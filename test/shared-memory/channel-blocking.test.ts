@@ -45,6 +45,14 @@ test('a blocking send that does not wait finds a closed peer, although the ring 
   assert.throws(() => ends.a.sendSync(Buffer.alloc(100), { timeout: 0 }), { code: 'EPIPE' });
 });
 
+test('a blocking send that does not wait finds a closed peer, although too many descriptors are on their way', async () => {
+  using ends = await channelPair();
+  const { a, b } = ends;
+  await a.sendWithFds('x', [0]);
+  b.close();
+  assert.throws(() => a.sendSync('y', { fds: Array(253).fill(0), timeout: 0 }), { code: 'EPIPE' });
+});
+
 /** Runs a script in a worker that has the other end of a channel. */
 async function workerWith(script: string, bytes = 4096) {
   const [here, there] = SeqpacketSocket.pair();
