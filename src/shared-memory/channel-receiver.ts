@@ -46,11 +46,11 @@ export class ChannelReceiver implements MessageSource {
   }
 
   receive(parts: Parts, flags: number): number | typeof WOULD_BLOCK {
-    if (!this.#nextWithFds()) return WOULD_BLOCK;
+    const isPeek = (flags & MSG_PEEK) !== 0;
+    if (!this.#nextWithFds(isPeek)) return WOULD_BLOCK;
     const { length } = this.ring;
     const room = byteLength(parts);
     if (length > room && (flags & MSG_TRUNC) === 0) throw this.#tooShort(length);
-    const isPeek = (flags & MSG_PEEK) !== 0;
     const bytes = Math.min(length, room);
     if (Array.isArray(parts)) copyToParts(this.ring.content.subarray(0, bytes), parts);
     else this.ring.copy(parts as Uint8Array, 0, bytes);
@@ -181,28 +181,30 @@ export class ChannelReceiver implements MessageSource {
     this.#borrowed.length = 0;
   }
 
-  /** Finds the next message. Throws at the end of file. */
-  #next(): boolean {
+  /** Finds the next message. Throws at the end of file. A peek does not take the report of the reset. */
+  #next(isPeek: boolean): boolean {
     if (this.state.failure !== undefined) throw this.state.failure;
     const { isEnded } = this.control;
     if (this.ring.next()) return true;
     if (!isEnded) return false;
+    // The peer may have closed its end after the end of the direction.
+    this.control.receiveAll();
     if (this.control.isGone && !this.#hasReportedReset && !this.outgoing.isRead) {
-      this.#hasReportedReset = true;
+      this.#hasReportedReset = !isPeek;
       throw this.failure(-ECONNRESET);
     }
     throw endOfFile(this.state.name);
   }
 
   /** Finds the next message, and its descriptors. Throws at the end of file. */
-  #nextWithFds(): boolean {
-    return this.#next() && (!this.ring.hasFds || this.#findFds());
+  #nextWithFds(isPeek = false): boolean {
+    return this.#next(isPeek) && (!this.ring.hasFds || this.#findFds());
   }
 
   /** Finds another message of a batch. If that fails, the next call fails for the same reason. */
   #another(): boolean {
     try {
-      return this.#nextWithFds();
+      return this.#nextWithFds(true);
     } catch {
       return false;
     }
