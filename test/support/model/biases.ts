@@ -2,7 +2,7 @@
 export type Bias = readonly (readonly [names: RegExp, factor: number])[];
 
 /** The commands that come more often than usual, one bias a run; without them, queues would seldom fill up. */
-export const BIASES: readonly Bias[] = [
+export const SOCKET_BIASES: readonly Bias[] = [
   [],
   [[/^(send|trySend)/, 8]],
   [[/^(receive|tryReceive)/, 5]],
@@ -21,5 +21,14 @@ export const BIASES: readonly Bias[] = [
   [
     [/^(send|receive|receiveWithFds)$/, 8],
     [/^pair$/, 5],
+  ],
+];
+
+export const CHANNEL_BIASES: readonly Bias[] = [
+  ...SOCKET_BIASES,
+  [[/^(lease|borrow|release)/, 8]],
+  [
+    [/^(send|borrow|release)/, 8],
+    [/^pair$/, 3],
   ],
 ];

@@ -2,24 +2,25 @@ import fc from 'fast-check';
 import type { World } from './real/world.js';
 
 /** One call with its arguments, after which the event loop turns or not. */
-class Step<Arguments> implements fc.AsyncCommand<World, World> {
+class Step<Kind extends World, Arguments> implements fc.AsyncCommand<World, World> {
   constructor(
     readonly name: string,
     readonly args: Arguments,
     readonly turns: boolean,
-    readonly body: (world: World, args: Arguments) => Promise<void>,
-    readonly applies: (world: World, args: Arguments) => boolean,
+    readonly body: (world: Kind, args: Arguments) => Promise<void>,
+    readonly applies: (world: Kind, args: Arguments) => boolean,
   ) {}
 
   check(world: Readonly<World>): boolean {
-    return this.applies(world as World, this.args);
+    return this.applies(world as Kind, this.args);
   }
 
   async run(world: World): Promise<void> {
     world.steps++;
-    await this.body(world, this.args);
+    await this.body(world as Kind, this.args);
     await world.closeUnwanted();
     if (this.turns) await world.turn();
+    else world.catchUp();
     world.check();
   }
 
@@ -28,26 +29,26 @@ class Step<Arguments> implements fc.AsyncCommand<World, World> {
   }
 }
 
-export interface Kind {
+export interface CommandKind {
   name: string;
   weight: number;
   arbitrary: fc.Arbitrary<fc.AsyncCommand<World, World>>;
 }
 
 /** Defines a command: its weight, its arguments, and its effect on the world. */
-export function command<Arguments>(
+export function command<Arguments, Kind extends World = World>(
   name: string,
   weight: number,
   args: { [Key in keyof Arguments]: fc.Arbitrary<Arguments[Key]> },
-  body: (world: World, args: Arguments) => Promise<void>,
-  applies: (world: World, args: Arguments) => boolean = () => true,
-): Kind {
+  body: (world: Kind, args: Arguments) => Promise<void>,
+  applies: (world: Kind, args: Arguments) => boolean = () => true,
+): CommandKind {
   const turns = fc.oneof(
     { weight: 3, arbitrary: fc.constant(true) },
     { weight: 2, arbitrary: fc.constant(false) },
   );
   const arbitrary = fc
     .tuple(fc.record(args) as fc.Arbitrary<Arguments>, turns)
-    .map(([values, turn]) => new Step(name, values, turn, body, applies));
+    .map(([values, turn]) => new Step<Kind, Arguments>(name, values, turn, body, applies));
   return { name, weight, arbitrary };
 }

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import type { Bias } from './biases.js';
-import type { Kind } from './command.js';
+import type { CommandKind } from './command.js';
 import {
   accept,
   acceptorOptions,
@@ -26,6 +26,13 @@ import {
   sendManySync,
   sendSync,
 } from './commands/blocking.js';
+import {
+  next,
+  sendLongest,
+  shutdownOfChannel,
+  waitForRoom,
+  wrongArgumentOfChannel,
+} from './commands/channels.js';
 import { assignSocket, closeSocket, releaseSocket, shutdown } from './commands/closing.js';
 import { bindSocket, connect, disconnect, openSocket, pair } from './commands/connecting.js';
 import {
@@ -38,6 +45,7 @@ import {
   dupSocket,
 } from './commands/descriptors.js';
 import { placeFile, removeFile } from './commands/files.js';
+import { borrow, endLease, lease, release } from './commands/lending.js';
 import {
   getOption,
   ioControlOfClosed,
@@ -59,7 +67,7 @@ import { abort, cancel, wait } from './commands/waiting.js';
 import { wrongArgument } from './commands/wrong-arguments.js';
 
 /** In the order on which the sequence that belongs to a seed depends. */
-const commands: readonly Kind[] = [
+export const SOCKET_COMMANDS: readonly CommandKind[] = [
   pair,
   openSocket,
   bindSocket,
@@ -118,9 +126,44 @@ const commands: readonly Kind[] = [
   connectSync,
 ];
 
+/** Those of a socket that a channel has, and those that only a channel has. */
+export const CHANNEL_COMMANDS: readonly CommandKind[] = [
+  pair,
+  send,
+  sendWithFds,
+  receive,
+  receiveWithFds,
+  receiveMessage,
+  receiveMany,
+  wait,
+  sendMany,
+  tryReceive,
+  trySend,
+  cancel,
+  abort,
+  closeSocket,
+  refOrUnref,
+  adoptDescriptor,
+  dup,
+  closeDescriptor,
+  receiveBatch,
+  sendBatch,
+  receiveMessageSync,
+  sendSync,
+  shutdownOfChannel,
+  wrongArgumentOfChannel,
+  sendLongest,
+  waitForRoom,
+  next,
+  lease,
+  endLease,
+  borrow,
+  release,
+];
+
 const LONGEST_RUN = 120;
 
-export function sequences(bias: Bias) {
+export function sequences(commands: readonly CommandKind[], bias: Bias) {
   const weighted = commands.map(({ name, weight, arbitrary }) => {
     const [, factor] = bias.find(([names]) => names.test(name)) ?? [name, 1];
     return { weight: factor * weight, arbitrary };

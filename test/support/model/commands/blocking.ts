@@ -34,7 +34,7 @@ function compare(outcome: Outcome, isOpen: boolean, queue: OperationQueue, opera
   function expected(): Outcome {
     const { syscall, suffix, ticket } = operation;
     if (!isOpen) return failed(`${syscall} EBADF${suffix}`);
-    if (queue.waiting.length > 0) return failed(`${syscall} EBUSY${suffix}`);
+    if (queue.waiting.length > 0 || operation.isHeldUp) return failed(`${syscall} EBUSY${suffix}`);
     // The model learns from the outcome how many were sent, and then whether there was no room.
     ticket.outcome = outcome;
     while (operation.advance());
@@ -62,7 +62,7 @@ export const receiveMessageSync = command(
   4,
   { at: socket, maxFds, timeout },
   async (world, { at, maxFds, timeout }) => {
-    const { real, model } = world.sockets[at]!;
+    const { real, model } = world.ends[at]!;
     const call = world.completed(
       () => real.receiveMessageSync({ maxFds, timeout }),
       (message) => contentsOfMessage(world, message),
@@ -84,7 +84,7 @@ export const receiveManySync = command(
       real.receiveManySync({ max, timeout }).map((data) => world.noteMade(data)),
     );
     await drained();
-    const operation = new ReceiveMany(model, Math.min(max, 64), new Ticket(), undefined);
+    const operation = new ReceiveMany(model, max, new Ticket(), undefined);
     compare(outcome, model.session !== undefined, model.receives, operation);
   },
   (world, { at }) => !hasSplittingWaiting(world, world.sockets[at]!.model),
@@ -95,17 +95,17 @@ export const sendSync = command(
   5,
   { at: socket, lengths, sources, flags: sendFlags, timeout },
   async (world, { at, lengths, sources, flags, timeout }) => {
-    const { real, model } = world.sockets[at]!;
+    const { real, model } = world.ends[at]!;
     const data = world.message(total(lengths));
     const sent = sourcesOf(world, sources);
     const fds = sent.map(({ source }) => source);
     const outcome = outcomeOf(() => real.sendSync(split(data, lengths), { fds, flags, timeout }));
     await drained();
     const files = sent.map(({ file }) => file);
-    const operation = new Send(model, { data, files }, flags, new Ticket());
+    const operation = new Send(model, { data, files }, world.sendFlags(flags), new Ticket());
     compare(outcome, model.session !== undefined, model.sends, operation);
   },
-  isTellable((world, { at, lengths }) => [world.sockets[at]!.model, [total(lengths)]]),
+  isTellable((world, { at, lengths }) => [world.ends[at]!.model, [total(lengths)]]),
 );
 
 export const sendManySync = command(

@@ -25,7 +25,7 @@ export const closeSocket = command(
   2,
   { at: socket, how: fc.constantFrom('close', 'dispose', 'asyncDispose') },
   async (world, { at, how }) => {
-    const { real, model } = world.sockets[at]!;
+    const { real, model } = world.ends[at]!;
     await world.agree(
       () => closeBy(real, how),
       () => done(void model.close()),

@@ -13,12 +13,12 @@ export const pair = command(
   { one: socket, other: socket, areSmall: fc.boolean() },
   async (world, { one, other, areSmall }) => {
     for (const index of [one, other]) {
-      const { real, model } = world.sockets[index]!;
+      const { real, model } = world.ends[index]!;
       real.close();
       await drained();
       model.close();
     }
-    world.connectPair(one, other, areSmall);
+    await world.connectPair(one, other, areSmall);
   },
   (_, { one, other }) => one !== other,
 );

@@ -6,9 +6,9 @@ import { failed, outcomeOf } from '../expected/outcome.js';
 import type { SocketModel } from '../expected/socket-model.js';
 import type { OwnDescriptor } from '../real/own-descriptor.js';
 import { drained } from '../real/settling.js';
-import type { World } from '../real/world.js';
+import type { End, World } from '../real/world.js';
 
-export function closeBy(endpoint: SeqpacketSocket | SeqpacketAcceptor, how: string): void {
+export function closeBy(endpoint: End | SeqpacketAcceptor, how: string): void {
   if (how === 'close') endpoint.close();
   else if (how === 'dispose') endpoint[Symbol.dispose]();
   else void endpoint[Symbol.asyncDispose]();

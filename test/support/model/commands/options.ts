@@ -84,7 +84,7 @@ export const refOrUnref = command(
   1,
   { at: socket, isRef: fc.boolean() },
   async (world, { at, isRef }) => {
-    const { real } = world.sockets[at]!;
+    const { real } = world.ends[at]!;
     assert.equal(isRef ? real.ref() : real.unref(), real);
   },
 );

@@ -19,7 +19,7 @@ export const receive = command(
   16,
   { at: socket, rooms, view, flags: receiveFlags, signal },
   async (world, { at, rooms, view, flags, signal }) => {
-    const { real, model } = world.sockets[at]!;
+    const { real, model } = world.ends[at]!;
     const abort = signalOf(world, signal);
     const room = new Room(rooms, view);
     const ticket = await world.start(
@@ -40,7 +40,7 @@ export const receiveWithFds = command(
   10,
   { at: socket, rooms, view, maxFds, flags: receiveFlags, signal },
   async (world, { at, rooms, view, maxFds, flags, signal }) => {
-    const { real, model } = world.sockets[at]!;
+    const { real, model } = world.ends[at]!;
     const abort = signalOf(world, signal);
     const room = new Room(rooms, view);
     const ticket = await world.start(
@@ -60,7 +60,7 @@ export const receiveMessage = command(
   6,
   { at: socket, maxFds, signal },
   async (world, { at, maxFds, signal }) => {
-    const { real, model } = world.sockets[at]!;
+    const { real, model } = world.ends[at]!;
     const abort = signalOf(world, signal);
     const ticket = await world.start(
       () => real.receiveMessage(given({ maxFds, signal: abort })),
@@ -81,7 +81,7 @@ export const receiveMany = command(
   5,
   { at: socket, max: most, signal },
   async (world, { at, max, signal }) => {
-    const { real, model } = world.sockets[at]!;
+    const { real, model } = world.ends[at]!;
     const abort = signalOf(world, signal);
     const ticket = await world.start(
       () => real.receiveMany(given({ max, signal: abort })),
@@ -89,10 +89,10 @@ export const receiveMany = command(
     );
     const refused = model.session === undefined ? 'recvmsg EBADF' : abortedBefore(abort);
     operate(refused, ticket, () => {
-      model.receives.start(new ReceiveMany(model, Math.min(max, 64), ticket, abort));
+      model.receives.start(new ReceiveMany(model, max, ticket, abort));
     });
   },
-  (world, { at }) => !hasSplittingWaiting(world, world.sockets[at]!.model),
+  (world, { at }) => !hasSplittingWaiting(world, world.ends[at]!.model),
 );
 
 const slot = fc.constantFrom(1, 5, 1500, 20_000);
@@ -102,7 +102,7 @@ export const receiveBatch = command(
   5,
   { at: socket, max: most, slot, signal },
   async (world, { at, max, slot, signal }) => {
-    const { real, model } = world.sockets[at]!;
+    const { real, model } = world.ends[at]!;
     const abort = signalOf(world, signal);
     const batch = new MessageBatch({ messages: max, bytes: slot });
     const ticket = await world.start(
@@ -114,10 +114,10 @@ export const receiveBatch = command(
     );
     const refused = model.session === undefined ? 'recvmsg EBADF' : abortedBefore(abort);
     operate(refused, ticket, () => {
-      model.receives.start(new ReceiveBatch(model, Math.min(max, 64), slot, ticket, abort));
+      model.receives.start(new ReceiveBatch(model, max, slot, ticket, abort));
     });
   },
-  (world, { at, slot }) => !hasSplittingWaiting(world, world.sockets[at]!.model, slot),
+  (world, { at, slot }) => !hasSplittingWaiting(world, world.ends[at]!.model, slot),
 );
 
 export const tryReceive = command(
@@ -125,7 +125,7 @@ export const tryReceive = command(
   4,
   { at: socket, rooms, view },
   async (world, { at, rooms, view }) => {
-    const { real, model } = world.sockets[at]!;
+    const { real, model } = world.ends[at]!;
     const room = new Room(rooms, view);
     await world.agree(
       () => {

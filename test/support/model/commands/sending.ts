@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { MessageBatch, MessageFlag, type SeqpacketSocket, type SignalOption } from 'seqpacket';
+import { MessageBatch, MessageFlag, type SignalOption } from 'seqpacket';
 import { lengths, split } from '../arguments/buffers.js';
 import { sendFlags } from '../arguments/flags.js';
 import { given } from '../arguments/options.js';
@@ -12,22 +12,24 @@ import { total } from '../expected/message.js';
 import { Ticket } from '../expected/operation.js';
 import { failed, outcomeOf } from '../expected/outcome.js';
 import { Send, SendMany } from '../expected/sending.js';
+import type { End } from '../real/world.js';
 
 export const send = command(
   'send',
   14,
   { at: socket, lengths, flags: sendFlags, signal },
   async (world, { at, lengths, flags, signal }) => {
-    const { real, model } = world.sockets[at]!;
+    const { real, model } = world.ends[at]!;
     const abort = signalOf(world, signal);
     const data = world.message(total(lengths));
     const ticket = await world.start(() => real.send(split(data, lengths), given({ flags, signal: abort })));
     const refused = model.session === undefined ? 'sendmsg EBADF' : abortedBefore(abort);
     operate(refused, ticket, () => {
-      model.sends.start(new Send(model, { data, files: [] }, flags, ticket, abort));
+      const message = { data, files: [] };
+      model.sends.start(new Send(model, message, world.sendFlags(flags), ticket, abort));
     });
   },
-  (world, { at, lengths }) => !world.isUntellable(world.sockets[at]!.model, [total(lengths)]),
+  (world, { at, lengths }) => !world.isUntellable(world.ends[at]!.model, [total(lengths)]),
 );
 
 export const sendWithFds = command(
@@ -35,7 +37,7 @@ export const sendWithFds = command(
   8,
   { at: socket, lengths, sources, flags: sendFlags, signal },
   async (world, { at, lengths, sources, flags, signal }) => {
-    const { real, model } = world.sockets[at]!;
+    const { real, model } = world.ends[at]!;
     const abort = signalOf(world, signal);
     const data = world.message(total(lengths));
     const sent = sourcesOf(world, sources);
@@ -46,10 +48,10 @@ export const sendWithFds = command(
     const refused = model.session === undefined ? 'sendmsg EBADF' : abortedBefore(abort);
     operate(refused, ticket, () => {
       const message = { data, files: sent.map(({ file }) => file) };
-      model.sends.start(new Send(model, message, flags, ticket, abort));
+      model.sends.start(new Send(model, message, world.sendFlags(flags), ticket, abort));
     });
   },
-  (world, { at, lengths }) => !world.isUntellable(world.sockets[at]!.model, [total(lengths)]),
+  (world, { at, lengths }) => !world.isUntellable(world.ends[at]!.model, [total(lengths)]),
 );
 
 export const manyLengths = fc.oneof(
@@ -63,7 +65,7 @@ export const manyLengths = fc.oneof(
 function sendingSeveral(
   name: string,
   call: (
-    real: SeqpacketSocket,
+    real: End,
     data: readonly Buffer[],
     manyLengths: readonly (readonly number[])[],
     options: SignalOption | undefined,
@@ -74,7 +76,7 @@ function sendingSeveral(
     6,
     { at: socket, manyLengths, signal },
     async (world, { at, manyLengths, signal }) => {
-      const { real, model } = world.sockets[at]!;
+      const { real, model } = world.ends[at]!;
       const abort = signalOf(world, signal);
       const data = manyLengths.map((each) => world.message(total(each)));
       const options = given({ signal: abort });
@@ -86,7 +88,7 @@ function sendingSeveral(
         model.sends.start(new SendMany(model, messages, totalSent, ticket, abort));
       });
     },
-    (world, { at, manyLengths }) => !world.isUntellable(world.sockets[at]!.model, manyLengths.map(total)),
+    (world, { at, manyLengths }) => !world.isUntellable(world.ends[at]!.model, manyLengths.map(total)),
   );
 }
 
@@ -107,7 +109,7 @@ export const trySend = command(
   5,
   { at: socket, lengths, sources },
   async (world, { at, lengths, sources }) => {
-    const { real, model } = world.sockets[at]!;
+    const { real, model } = world.ends[at]!;
     const data = world.message(total(lengths));
     const sent = sourcesOf(world, sources);
     const fds = sent.map(({ source }) => source);

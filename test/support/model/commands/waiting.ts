@@ -13,7 +13,7 @@ export const wait = command(
   6,
   { at: socket, direction, signal },
   async (world, { at, direction, signal }) => {
-    const { real, model } = world.sockets[at]!;
+    const { real, model } = world.ends[at]!;
     const abort = signalOf(world, signal);
     const ticket = await world.start(() => real.wait(direction, given({ signal: abort })));
     const refused = model.session === undefined ? 'poll EBADF' : abortedBefore(abort);
@@ -25,7 +25,7 @@ export const wait = command(
 );
 
 export const cancel = command('cancel', 3, { at: socket }, async (world, { at }) => {
-  const { real, model } = world.sockets[at]!;
+  const { real, model } = world.ends[at]!;
   await world.agree(
     () => real.cancel(),
     () => done(void model.cancel()),

@@ -2,7 +2,7 @@
  * The kernel below the library, as far as the library's promises depend on it: unix(7), af_unix.c. The model
  * makes no system call.
  */
-import { type Message, total } from './message.js';
+import { type Message, NOT_OPEN, total } from './message.js';
 
 /** The kernel's limits, measured by the test. */
 export interface Limits {
@@ -13,6 +13,9 @@ export interface Limits {
   /** Whether closing with one unread empty message is a reset. It is not in kernels with out-of-band data. */
   readonly resetsForEmpty: boolean;
 }
+
+/** Whether the real send has failed with this error. */
+export type IsSaid = (error: string) => boolean;
 
 /** Bounds of the charge for a queued message, which the kernel does not report. */
 const leastCharge = ({ data }: Message): number => data.length + 256;
@@ -36,6 +39,10 @@ export class KernelSocket {
   endedSending = false;
   sendBuffer: number;
   receiveBuffer: number;
+  /** Whether receives may take messages off the queue that they do not deliver. */
+  readonly holdsMessages: boolean = true;
+  /** Whether a reset is reported to a send that meets it. */
+  readonly resetsSends: boolean = true;
 
   constructor(limits: Limits) {
     this.sendBuffer = limits.sendBuffer;
@@ -53,6 +60,42 @@ export class KernelSocket {
     return total(inFlight.map(leastCharge)) >= this.sendBuffer ? false : undefined;
   }
 
+  /** Why a message cannot be sent, whether there is room or not; undefined if it can. */
+  sendError({ data, files }: Message, _isSaid: IsSaid): string | undefined {
+    if (this.state !== 'connected') return 'ENOTCONN';
+    if (files.includes(NOT_OPEN)) return 'EBADF';
+    if (data.length > this.sendBuffer - 32) return `EMSGSIZE ${data.length}`;
+    return this.sendsNoMore ? 'EPIPE' : undefined;
+  }
+
+  /** Whether there is room for a message; undefined if only the kernel knows. */
+  roomFor(_message: Message): boolean | undefined {
+    return this.hasRoom;
+  }
+
+  /** Puts a message that has room into the queue of the peer, or returns the error. */
+  deliver(message: Message): string | undefined {
+    const peer = this.peer as KernelSocket;
+    if (peer.receivesNoMore) return 'EPIPE';
+    peer.queue.push(message);
+    return undefined;
+  }
+
+  /** Whether a message that waits has to be sent. */
+  mustSend(_message: Message, _isDue: boolean): boolean {
+    return this.isSurelyWritable;
+  }
+
+  /** Whether memory for a message is leased. */
+  get isLeased(): boolean {
+    return false;
+  }
+
+  /** Takes the first message off the queue. */
+  take(): Message {
+    return this.queue.shift() as Message;
+  }
+
   /** Whether there is surely room for all of these. */
   hasRoomFor(messages: readonly Message[]): boolean {
     return total([...(this.peer?.queue ?? []), ...messages].map(mostCharge)) < this.sendBuffer;
@@ -63,6 +106,9 @@ export class KernelSocket {
     if (this.reset || (this.receivesNoMore && this.sendsNoMore)) return true;
     return 4 * (1 + total((this.peer?.queue ?? []).map(mostCharge))) <= this.sendBuffer;
   }
+
+  /** Called when the last descriptor was closed. */
+  ended(): void {}
 
   shutdown(receive: boolean, send: boolean): void {
     this.receivesNoMore ||= receive;
@@ -92,8 +138,7 @@ export class Kernel {
     return new KernelSocket(this.limits);
   }
 
-  pair(): [KernelSocket, KernelSocket] {
-    const ends: [KernelSocket, KernelSocket] = [this.socket(), this.socket()];
+  pair<Socket extends KernelSocket>(ends: readonly [Socket, Socket]): readonly [Socket, Socket] {
     this.#join(...ends);
     return ends;
   }
@@ -160,6 +205,7 @@ export class Kernel {
       if (unaccepted || isUnread || second !== undefined) peer.reset = true;
     }
     socket.state = 'dead';
+    socket.ended();
     socket.queue.length = 0;
     for (const each of socket.backlog) this.#end(each, true);
     if (isAbstract(socket.name) && this.names.get(socket.name) === socket) this.names.delete(socket.name);

@@ -73,7 +73,14 @@ export class OperationQueue {
     for (const each of this.waiting.filter((operation) => operation.signal === signal)) {
       assert.deepEqual(each.ticket.outcome, failed(`ABORT_ERR: ${signal.reason}${each.suffix}`));
     }
+    const [first] = this.waiting;
     this.waiting = this.waiting.filter((each) => each.signal !== signal);
+    if (this.waiting[0] !== first) this.retry();
+  }
+
+  /** Records that the first operation is tried, if not at once, then in the next turn. */
+  retry(): void {
+    this.waiting[0]?.retry();
   }
 
   #settled({ syscall, ticket }: Operation): void {

@@ -50,6 +50,11 @@ export abstract class Operation {
     return false;
   }
 
+  /** Whether it would have to wait for another call of this thread. */
+  get isHeldUp(): boolean {
+    return false;
+  }
+
   /** Whether it was refused, because one before it waits. */
   get isRefused(): boolean {
     return this.mayNotWait && isError(this.ticket.outcome, `${this.syscall} EAGAIN${this.suffix}`);
@@ -74,6 +79,9 @@ export abstract class Operation {
   get suffix(): string {
     return '';
   }
+
+  /** Called when it is tried for another reason than that it may have become possible. */
+  retry(): void {}
 
   /** Called when it begins to wait. */
   hold(): void {}

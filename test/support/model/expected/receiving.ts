@@ -1,4 +1,5 @@
 import { MessageFlag } from 'seqpacket';
+import type { ChannelEnd, Lent } from './channel-end.js';
 import { digest, type Message } from './message.js';
 import { Operation, type Ticket } from './operation.js';
 import { failed, isError, type Outcome } from './outcome.js';
@@ -29,7 +30,7 @@ abstract class Receiving extends Operation {
     if (!kernel.reset) return;
     kernel.reset = false;
     this.session.wasReset = true;
-    this.session.wasContested = this.socket.sends.waiting.length > 0;
+    this.session.wasContested = kernel.resetsSends && this.socket.sends.waiting.length > 0;
   }
 
   protected isEnd({ data }: Message): boolean {
@@ -57,6 +58,12 @@ abstract class Receiving extends Operation {
     if (!session.wasReset) return failed('recvmsg EOF');
     if (!this.has(MessageFlag.peek)) session.wasReset = false;
     return failed('recvmsg ECONNRESET');
+  }
+
+  /** Takes the first message off a queue: that of the kernel, or the held messages. */
+  protected take(queue: Message[]): Message {
+    const { kernel } = this.session;
+    return queue === kernel.queue ? kernel.take() : (queue.shift() as Message);
   }
 
   get isOwed(): boolean {
@@ -98,15 +105,15 @@ export class Receive extends Receiving {
     const { data, files } = message;
     const isPeek = this.has(MessageFlag.peek);
     if (this.isEnd(message)) {
-      if (!isPeek) queue.shift();
+      if (!isPeek) this.take(queue);
       return failed('recvmsg EOF');
     }
     if (data.length > this.room && !this.has(MessageFlag.truncate)) {
-      if (!isPeek && queue !== held) held.push(kernel.queue.shift() as Message);
+      if (!isPeek && queue !== held && kernel.holdsMessages) held.push(kernel.take());
       return failed(`recvmsg EMSGSIZE ${data.length}`);
     }
     if (!isPeek) {
-      queue.shift();
+      this.take(queue);
       this.count(message);
       if (queue !== held && this.room === Number.POSITIVE_INFINITY) this.expect(data.length);
     }
@@ -122,6 +129,9 @@ export class Receive extends Receiving {
     };
   }
 }
+
+/** The largest number of messages that are received together. */
+const MOST_OF_BATCH = 64;
 
 /** Where messages are longer, receiveMany takes them one by one. */
 const LONGEST_OF_BATCH = 32_768;
@@ -141,6 +151,27 @@ export class ReceiveMany extends Receiving {
     return length === 0 && this.session.emptyMessages === 'eof';
   }
 
+  /** Receives as many messages as it really did: each number from 1 on is right. */
+  #attemptWithoutHolding(): Outcome | undefined {
+    const { kernel } = this.session;
+    const [first] = kernel.queue;
+    if (first === undefined) {
+      this.meetReset();
+      return this.end();
+    }
+    if (this.isTooLong(first)) return failed(`recvmsg EMSGSIZE ${first.data.length}`);
+    const count = this.#count;
+    if (count === 0 || count > this.max || count > kernel.queue.length) return undefined;
+    if (kernel.queue.slice(0, count).some((each) => this.isTooLong(each))) return undefined;
+    const messages = Array.from({ length: count }, () => kernel.take());
+    for (const message of messages) this.count(message);
+    return { value: messages.map(({ data }) => digest(data)) };
+  }
+
+  get #most(): number {
+    return Math.min(this.max, MOST_OF_BATCH);
+  }
+
   /** Whether the next messages are received one by one. */
   protected get isOne(): boolean {
     return this.session.expected > LONGEST_OF_BATCH || this.session.oneByOne > 0;
@@ -157,6 +188,7 @@ export class ReceiveMany extends Receiving {
 
   attempt(): Outcome | undefined {
     const { kernel, held } = this.session;
+    if (!kernel.holdsMessages) return this.#attemptWithoutHolding();
     if (held.length === 0) {
       if (kernel.state !== 'connected') return failed('recvmsg ENOTCONN');
       this.meetReset();
@@ -172,7 +204,7 @@ export class ReceiveMany extends Receiving {
     }
     if (this.isTooLong(first)) return failed(`recvmsg EMSGSIZE ${first.data.length}`);
     const end = held.findIndex((message) => this.isEnd(message) || this.isTooLong(message));
-    const messages = held.splice(0, Math.min(end === -1 ? this.max : end, this.max));
+    const messages = held.splice(0, Math.min(end === -1 ? this.#most : end, this.#most));
     for (const message of messages) this.count(message);
     return { value: messages.map(({ data }) => digest(data)) };
   }
@@ -180,7 +212,7 @@ export class ReceiveMany extends Receiving {
   #fetch(): void {
     const { kernel, held, oneByOne, emptyMessages } = this.session;
     const { isOne } = this;
-    const fetched = kernel.queue.splice(0, isOne ? 1 : this.max);
+    const fetched = kernel.queue.splice(0, isOne ? 1 : this.#most);
     const isOfBatch = (message: Message) => !this.isEnd(message) && !this.isTooLong(message);
     const isPlain = fetched.every(({ data, files }) => data.length > 0 && files.length === 0);
     const isTaken = isOne
@@ -219,7 +251,7 @@ export class ReceiveBatch extends ReceiveMany {
   }
 
   override splitsAt(length: number): boolean {
-    return super.splitsAt(length) || length > this.slot;
+    return super.splitsAt(length) || (this.session.kernel.holdsMessages && length > this.slot);
   }
 
   protected override get isOne(): boolean {
@@ -236,4 +268,23 @@ export class ReceiveBatch extends ReceiveMany {
 
   /** Slots have their length, whatever the messages are like. */
   protected override learn(): void {}
+}
+
+/** borrow */
+export class Borrow extends Receive {
+  /** @param borrowed receives the message */
+  constructor(
+    socket: SocketModel,
+    ticket: Ticket,
+    signal: AbortSignal | undefined,
+    readonly borrowed: (lent: Lent) => void,
+  ) {
+    super(socket, Number.POSITIVE_INFINITY, undefined, 0, ticket, signal);
+  }
+
+  protected override take(): Message {
+    const lent = (this.session.kernel as ChannelEnd).lend();
+    this.borrowed(lent);
+    return lent;
+  }
 }

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { MessageFlag } from 'seqpacket';
-import type { KernelSocket } from './kernel.js';
 import { type Message, NOT_OPEN } from './message.js';
 import { Operation, type Ticket } from './operation.js';
 import { failed, isError, type Outcome } from './outcome.js';
@@ -8,6 +7,9 @@ import type { Session, SocketModel } from './socket-model.js';
 
 /** What all kinds of sending have in common. */
 export abstract class Sending extends Operation {
+  /** It was, or is about to be tried, and has room. */
+  #isDue = false;
+
   constructor(
     readonly socket: SocketModel,
     readonly messages: readonly Message[],
@@ -24,8 +26,7 @@ export abstract class Sending extends Operation {
     const { outcome } = this.ticket;
     const isSaid = (error: string) =>
       outcome !== undefined && 'error' in outcome && outcome.error.startsWith(error);
-    const { data } = message;
-    if (kernel.reset) {
+    if (kernel.reset && kernel.resetsSends) {
       kernel.reset = false;
       session.wasReset = true;
       return 'ECONNRESET';
@@ -34,23 +35,35 @@ export abstract class Sending extends Operation {
       session.wasContested = false;
       return 'ECONNRESET';
     }
-    if (kernel.state !== 'connected') return 'ENOTCONN';
-    if (message.files.includes(NOT_OPEN)) return 'EBADF';
-    if (data.length > kernel.sendBuffer - 32) return `EMSGSIZE ${data.length}`;
-    if (kernel.sendsNoMore) return 'EPIPE';
-    const { hasRoom } = kernel;
+    const error = kernel.sendError(message, isSaid);
+    if (error !== undefined) return error;
+    const hasRoom = kernel.roomFor(message);
     if (hasRoom === false || (hasRoom === undefined && isSaid('sendmsg EAGAIN'))) return undefined;
-    const peer = kernel.peer as KernelSocket;
-    if (peer.receivesNoMore) return 'EPIPE';
-    peer.queue.push(message);
+    const failure = kernel.deliver(message);
+    if (failure !== undefined) return failure;
+    this.#isDue = false;
     counters.messagesSent++;
-    counters.bytesSent += data.length;
+    counters.bytesSent += message.data.length;
     return 'sent';
   }
 
+  override get isHeldUp(): boolean {
+    return (this.socket.session as Session).kernel.isLeased;
+  }
+
+  /** The first message that was not sent yet; undefined if all were. */
+  protected abstract get next(): Message | undefined;
+
   get isOwed(): boolean {
-    const { isSurelyWritable, endedSending } = (this.socket.session as Session).kernel;
-    return isSurelyWritable || endedSending;
+    const { kernel } = this.socket.session as Session;
+    const { next } = this;
+    if (next === undefined || kernel.endedSending) return true;
+    return kernel.mustSend(next, this.#isDue);
+  }
+
+  override retry(): void {
+    const { next } = this;
+    this.#isDue = next !== undefined && (this.socket.session as Session).kernel.roomFor(next) === true;
   }
 }
 
@@ -80,6 +93,10 @@ export class Send extends Sending {
     if (result === 'sent') return { value: this.message.data.length };
     if (result !== undefined) return failed(`sendmsg ${result}`);
     return this.mayNotWait && isError(outcome, 'sendmsg EAGAIN') ? outcome : undefined;
+  }
+
+  protected get next(): Message {
+    return this.message;
   }
 
   override get mayNotWait(): boolean {
@@ -126,6 +143,10 @@ export class SendMany extends Sending {
     assert.equal(this.send(this.messages[this.#sent] as Message), 'sent');
     this.#sent++;
     return true;
+  }
+
+  protected get next(): Message | undefined {
+    return this.messages[this.#sent];
   }
 
   get #sentInReality(): number {

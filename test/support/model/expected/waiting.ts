@@ -1,3 +1,4 @@
+import type { Message } from './message.js';
 import { Operation, type Ticket } from './operation.js';
 import type { Outcome } from './outcome.js';
 import type { Session, SocketModel } from './socket-model.js';
@@ -43,13 +44,28 @@ export class WaitForReading extends Waiting {
 }
 
 export class WaitForWriting extends Waiting {
+  readonly #message: Message;
+  /** It was, or is about to be tried, and has room. */
+  #isDue = false;
+
+  /** @param bytes the length of the message that must have room */
+  constructor(socket: SocketModel, ticket: Ticket, signal: AbortSignal | undefined, bytes = 0) {
+    super(socket, ticket, signal);
+    this.#message = { data: Buffer.alloc(bytes), files: [] };
+  }
+
   protected get isReady(): boolean | undefined {
-    const { hasRoom } = this.session.kernel;
+    const hasRoom = this.session.kernel.roomFor(this.#message);
     return this.isOwed || hasRoom || (this.isShared ? undefined : hasRoom);
   }
 
   get isOwed(): boolean {
     const { kernel, endedSending } = this.session;
-    return endedSending || kernel.state !== 'connected' || kernel.isSurelyWritable;
+    if (endedSending || kernel.state !== 'connected') return true;
+    return kernel.mustSend(this.#message, this.#isDue);
+  }
+
+  override retry(): void {
+    this.#isDue = this.session.kernel.roomFor(this.#message) === true;
   }
 }

@@ -11,6 +11,7 @@ export function hasSplittingWaiting(
   model: SocketModel,
   slot = Number.POSITIVE_INFINITY,
 ): boolean {
+  if (model.session?.kernel.holdsMessages === false) return false;
   return (world.peerOf(model)?.sends.waiting ?? []).some(
     (each) =>
       each instanceof Sending && each.messages.some(({ data }) => data.length === 0 || data.length > slot),
