@@ -11,7 +11,7 @@ import { printError } from './process/terminal.js';
 
 async function run(args: string[]): Promise<number> {
   if (args[0] === ECHO_COMMAND) {
-    await echo();
+    await echo(args[1]);
     return EXIT.success;
   }
   let exitCode: number = EXIT.success;

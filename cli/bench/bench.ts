@@ -18,24 +18,29 @@ import {
   type Throughput,
 } from './measuring.js';
 import { showProgress } from './progress.js';
+import { memoryBytes, shareMemoryWith } from './shared-memory.js';
 
 export interface BenchOptions extends Measurement {
   json?: boolean | undefined;
+  sharedMemory?: boolean | undefined;
 }
 
 export async function runBench(
   address: string | undefined,
   options: BenchOptions,
 ): Promise<number | undefined> {
-  const [socket, child] = address === undefined ? startEcho() : [await connectTo(address), undefined];
+  const { size, sharedMemory = false } = options;
+  const bytes = sharedMemory ? memoryBytes(size) : undefined;
+  const [socket, child] = address === undefined ? startEcho(bytes) : [await connectTo(address), undefined];
   if (socket === undefined) return undefined;
   onStop(() => socket.close());
   try {
-    const latency = await measureLatency(socket, options);
-    const throughput = await measureThroughput(socket, options);
+    const connection = bytes === undefined ? socket : await shareMemoryWith(socket, nameOf(address), bytes);
+    const latency = await measureLatency(connection, options);
+    const throughput = await measureThroughput(connection, options);
     if (options.json) {
       stdout.write(
-        `${JSON.stringify({ size: options.size, latencyMicroseconds: latency.summary, throughput })}\n`,
+        `${JSON.stringify({ size, sharedMemory, latencyMicroseconds: latency.summary, throughput })}\n`,
       );
     } else {
       stdout.write(report(address, options, latency, throughput));
@@ -51,26 +56,32 @@ export async function runBench(
   return undefined;
 }
 
-function startEcho(): [SeqpacketSocket, ChildProcess] {
+/** @param memory the size of the shared memory in bytes; undefined: none is shared */
+function startEcho(memory: number | undefined): [SeqpacketSocket, ChildProcess] {
   const [socket, theirs] = pairForChild();
   const self = fileURLToPath(import.meta.url);
-  const child = spawn(process.execPath, [self, ECHO_COMMAND], {
+  const args = memory === undefined ? [] : [String(memory)];
+  const child = spawn(process.execPath, [self, ECHO_COMMAND, ...args], {
     stdio: ['ignore', 'ignore', 'inherit', theirs.fd],
   });
   theirs.close();
   return [socket, child];
 }
 
+function nameOf(address: string | undefined): string {
+  return address ?? 'the child process';
+}
+
 function explainError(error: unknown, address: string | undefined, { size }: BenchOptions): unknown {
   switch (codeOf(error)) {
     case 'ECANCELED':
       return new Failure(
-        `no answer from ${address ?? 'the child process'}: bench needs an echo service, which returns every message`,
+        `no answer from ${nameOf(address)}: bench needs an echo service, which returns every message`,
       );
     case 'EOF':
     case 'EPIPE':
     case 'ECONNRESET':
-      return new Failure(`${address ?? 'the child process'} has closed the connection`);
+      return new Failure(`${nameOf(address)} has closed the connection`);
     case 'EMSGSIZE':
       return new Failure(`a message of ${size} bytes is too long: use a smaller --size`, EXIT.usage);
     default:
@@ -80,7 +91,7 @@ function explainError(error: unknown, address: string | undefined, { size }: Ben
 
 function report(
   address: string | undefined,
-  { size }: BenchOptions,
+  { size, sharedMemory }: BenchOptions,
   latency: Latency,
   flow: Throughput,
 ): string {
@@ -88,7 +99,7 @@ function report(
   const us = (value: number) => `${value.toFixed(1)} µs`;
   const whole = (value: number) => Math.round(value).toLocaleString('en');
   return [
-    `messages of ${size} bytes, echoed by ${address ?? 'a child process'}`,
+    `messages of ${size} bytes${sharedMemory ? ' through shared memory' : ''}, echoed by ${address ?? 'a child process'}`,
     '',
     paint('bold', `latency of ${whole(count)} round trips`),
     `  50 % ${us(p50)}   90 % ${us(p90)}   99 % ${us(p99)}   99.9 % ${us(p999)}   max ${us(max)}`,

@@ -1,5 +1,5 @@
-/** Measures latency and throughput over a socket whose peer returns every message. */
-import type { SeqpacketSocket } from 'seqpacket';
+/** Measures latency and throughput over a socket, or a channel in shared memory, whose peer returns every message. */
+import type { SharedChannel } from 'seqpacket';
 import { Failure } from '../process/failure.js';
 import { IdleTimeout } from '../process/idle-timeout.js';
 import { type Summary, summary } from './histogram.js';
@@ -12,17 +12,20 @@ export interface Measurement {
   size: number;
 }
 
+/** What sockets have, too. */
+export type Connection = Pick<SharedChannel, 'send' | 'receive' | 'sendMany' | 'receiveMany' | 'cancel'>;
+
 const BATCH = 64;
 const MAX_ROUND_TRIPS = 5_000_000;
 const WARM_UP_ROUND_TRIPS = 200;
 const PROGRESS_MS = 200;
 /** A peer that sends no answer for this time is not an echo service. */
-const IDLE_SECONDS = 5;
+export const IDLE_SECONDS = 5;
 
 /** Cancels pending operations (ECANCELED) when it expires, and when it is ended. */
-function startTimeout(socket: SeqpacketSocket): IdleTimeout {
+function startTimeout(connection: Connection): IdleTimeout {
   const timeout = new IdleTimeout(IDLE_SECONDS);
-  timeout.signal.addEventListener('abort', () => socket.cancel(), { once: true });
+  timeout.signal.addEventListener('abort', () => connection.cancel(), { once: true });
   return timeout;
 }
 
@@ -33,20 +36,20 @@ export interface Latency {
 
 /** Round trips of one message at a time. */
 export async function measureLatency(
-  socket: SeqpacketSocket,
+  connection: Connection,
   { duration, size }: Measurement,
 ): Promise<Latency> {
   const message = Buffer.alloc(size, 'x');
   const times = new Float64Array(MAX_ROUND_TRIPS);
-  const timeout = startTimeout(socket);
+  const timeout = startTimeout(connection);
   const answer = Buffer.alloc(Math.max(size, 65_536));
   let count = -WARM_UP_ROUND_TRIPS;
   try {
     let start = performance.now();
     let nextProgress = start + PROGRESS_MS;
     for (let before = start; count < MAX_ROUND_TRIPS; ) {
-      await socket.send(message);
-      const bytes = await socket.receive(answer);
+      await connection.send(message);
+      const bytes = await connection.receive(answer);
       const after = performance.now();
       if (bytes !== size) throw notAnEcho(bytes, size);
       if (count >= 0) times[count] = (after - before) * 1000;
@@ -76,27 +79,27 @@ export interface Throughput {
 
 /** As many messages in flight as the queues hold. */
 export async function measureThroughput(
-  socket: SeqpacketSocket,
+  connection: Connection,
   { duration, size }: Measurement,
 ): Promise<Throughput> {
-  const batch = Array.from({ length: BATCH }, () => Buffer.alloc(size, 'x'));
+  const batch: Buffer[] = Array(BATCH).fill(Buffer.alloc(size, 'x'));
   const start = performance.now();
-  const timeout = startTimeout(socket);
+  const timeout = startTimeout(connection);
   let sent = 0;
   let received = 0;
   let end = start;
   let isSending = true;
   const sending = (async () => {
-    while (performance.now() - start < duration * 1000) sent += await socket.sendMany(batch);
+    while (performance.now() - start < duration * 1000) sent += await connection.sendMany(batch);
     // The last message: sent after `isSending` is false, so that its echo ends the loop of the receiver.
     isSending = false;
     sent++;
-    await socket.send(batch[0]!);
+    await connection.send(batch[0]!);
   })();
   const receiving = (async () => {
     let nextProgress = start + PROGRESS_MS;
     while (isSending || received < sent) {
-      for (const message of await socket.receiveMany()) {
+      for (const message of await connection.receiveMany()) {
         if (message.length !== size) throw notAnEcho(message.length, size);
         received++;
       }
