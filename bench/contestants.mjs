@@ -71,6 +71,9 @@ export const contestants = {
     ...shared('shared memory, busyPoll 50 µs', inNode('seqpacket')),
     variants: ['shared-memory', 'busy-poll'],
   },
+  'shared-receive': shared('shared memory, send/receiveMessage', (role) =>
+    inNode('seqpacket')(role === 'sink' ? 'sink-receive' : role),
+  ),
   'shared-batches': shared('shared memory, sendMany/receiveMany', (role) =>
     inNode('seqpacket')(`${role}-batches`),
   ),

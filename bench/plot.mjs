@@ -37,6 +37,34 @@ const PANELS = [
     title: 'One way, blocking calls: messages/s',
     ...MORE,
   },
+  {
+    group: 'shared-memory-64-1',
+    to: 'c-blocking',
+    ratio: rate,
+    title: 'Shared memory, one way, 64 B: messages/s',
+    ...MORE,
+  },
+  {
+    group: 'shared-memory-64-2',
+    to: 'c-blocking',
+    ratio: rate,
+    title: 'The same with a CPU for each process',
+    ...MORE,
+  },
+  {
+    group: 'shared-memory-1048576-1',
+    to: 'c-blocking',
+    ratio: rate,
+    title: 'Shared memory, one way, 1 MiB: messages/s',
+    ...MORE,
+  },
+  {
+    group: 'shared-round-trip-64-2',
+    to: 'c-blocking',
+    ratio: time,
+    title: 'Shared memory, round trip, two CPUs: time',
+    ...LESS,
+  },
   { group: 'connections', to: 'c', ratio: rate, title: 'Connections/s', ...MORE },
   { group: 'descriptors', to: 'c', ratio: rate, title: 'Descriptors passed/s', ...MORE },
   { group: 'idle', to: 'net', ratio: memory, title: 'Memory of an idle connection', ...LESS },
@@ -50,6 +78,13 @@ const SHORT = {
   'seqpacket-receive': 'by receiveMessage',
   'seqpacket-blocking': 'seqpacket, blocking',
   'seqpacket-blocking-batches': 'blocking, batches',
+  'seqpacket-busy-poll': 'seqpacket, busyPoll',
+  shared: 'memory, one by one',
+  'shared-receive': 'memory, receiveMessage',
+  'shared-batches': 'memory, batches',
+  'shared-batch': 'memory, one batch',
+  'shared-lent': 'memory, lent',
+  'shared-busy-poll': 'memory, busyPoll',
   fs: 'fs.readSync/writeSync',
   net: 'node:net',
   'net-large-queue': 'node:net, 1 MiB queue',
@@ -127,7 +162,7 @@ function barsOf({ entries }, { to, ratio, isLessBetter }) {
   for (const { contestant, samples } of entries) {
     const compared = ratioOf(samples, reference.samples, ratio);
     if (compared === undefined) continue;
-    const kind = contestant.startsWith('seqpacket')
+    const kind = /^(seqpacket|shared)/.test(contestant)
       ? 'ours'
       : /^c(-(?!h)|$)/.test(contestant)
         ? 'limit'

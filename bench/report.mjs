@@ -16,18 +16,18 @@ export function report(measured) {
     ['one-way', 'One way, MB/s', bytesTable],
     ['one-way', 'CPU time of both processes, µs for each message one way', cpuTable],
     ['blocking', 'Blocking calls, 64 B, × the time or the rate of C’s send/recv', blockingTable],
-    ['connections', 'Connections/s, × the rate of C', rateTable('c')],
-    ['descriptors', 'Descriptors passed/s, × the rate of C', rateTable('c')],
+    ['connections', 'Connections/s, × the rate of C', groupTable('c', RATE)],
+    ['descriptors', 'Descriptors passed/s, × the rate of C', groupTable('c', RATE)],
     ['idle', 'Idle connections, bytes each, at the end that has accepted', idleTable],
     [
       'shared-memory',
       'Shared memory: messages/s, × the rate of C’s send/recv on the socket',
-      rateTable('c-blocking'),
+      groupTable('c-blocking', RATE),
     ],
     [
       'shared-round-trip',
-      'Shared memory, round trip across two CPUs: time, × that of C’s blocking loop on the socket',
-      busyPollTable,
+      'Shared memory, round trip: time, × that of C’s blocking loop on the socket',
+      groupTable('c-blocking', TIME),
     ],
     ['busy-poll', 'Round trip across two CPUs: time, × that of C’s blocking loop', busyPollTable],
   ];
@@ -142,13 +142,13 @@ function cpuTable(groups) {
   return sizesAcross(groups, (entry) => number(medianOf(entry, (sample) => sample.cpuMicroseconds)));
 }
 
-function rateTable(reference) {
+function groupTable(reference, kind) {
   return (groups) =>
     table(
       ['', ...groups.map(({ title }) => title)],
       namesIn(groups).map((name) => [
         contestants[name].title,
-        ...groups.map((group) => cell(find(group, name) ?? { samples: [] }, find(group, reference), RATE)),
+        ...groups.map((group) => cell(find(group, name) ?? { samples: [] }, find(group, reference), kind)),
       ]),
     );
 }

@@ -163,35 +163,40 @@ const across = (entry) => ({
 
 const absentAcross = () => (allowedCpus().length < 2 ? 'only one CPU may be used' : undefined);
 
+const cpusTitle = (cpus) => `${cpus} CPU${cpus === 1 ? '' : 's'}`;
+
 const MEGABYTE = 1 << 20;
+
+const SHARED_SIZES = [64, 65_536, 204_800, MEGABYTE];
 
 /** Shared memory beside the socket, one way, on one CPU or on two. */
 function sharedOneWay(size, cpus) {
-  const ofSize = {
-    64: ['net-large-queue', 'shared', 'shared-batch', 'shared-batches'],
-    [MEGABYTE]: ['shared', 'shared-lent'],
-  };
-  const names = ['c-blocking', 'seqpacket', ...(ofSize[size] ?? ['shared', 'shared-batches'])];
+  const names = ['c-blocking', 'seqpacket', 'net-large-queue', 'shared', 'shared-receive', 'shared-batches'];
+  if (size < MEGABYTE) names.push('shared-batch');
+  if (size > 1024) names.push('shared-lent');
   const entries = names.map((each) => messages(each, 'sink', 'flood', { size }));
   return {
     suite: 'shared-memory',
     name: `shared-memory-${size}-${cpus}`,
-    title: `one way, ${sizeTitle(size)}, ${cpus} CPU${cpus === 1 ? '' : 's'}`,
+    title: `one way, ${sizeTitle(size)}, ${cpusTitle(cpus)}`,
     size,
     absent: cpus === 2 ? absentAcross() : undefined,
     entries: cpus === 2 ? entries.map(across) : entries,
   };
 }
 
-/** A CPU for each end, of which both poll. */
-function sharedRoundTrip() {
-  const names = ['c-blocking', 'seqpacket-busy-poll', 'shared', 'shared-busy-poll'];
+/** Polling needs a CPU for each end. */
+function sharedRoundTrip(size, cpus) {
+  const names = ['c-blocking', 'seqpacket', 'net-large-queue', 'shared'];
+  if (cpus === 2) names.push('seqpacket-busy-poll', 'shared-busy-poll');
+  const entries = names.map((each) => messages(each, 'echo', 'ping', { size }));
   return {
     suite: 'shared-round-trip',
-    name: 'shared-round-trip',
-    title: 'round trip across two CPUs, 64 B, shared memory',
-    absent: absentAcross(),
-    entries: names.map((each) => messages(each, 'echo', 'ping', { size: 64 })).map(across),
+    name: `shared-round-trip-${size}-${cpus}`,
+    title: `round trip, ${sizeTitle(size)}, ${cpusTitle(cpus)}`,
+    size,
+    absent: cpus === 2 ? absentAcross() : undefined,
+    entries: cpus === 2 ? entries.map(across) : entries,
   };
 }
 
@@ -267,6 +272,7 @@ function growthOfPending(count) {
 export function works(quick) {
   const sizes = quick ? QUICK_SIZES : SIZES;
   const growthSizes = quick ? [64, 16_384] : [64, 256, 1024, 4096, 16_384, 65_536, 204_800];
+  const sharedSizes = quick ? [64, MEGABYTE] : SHARED_SIZES;
   const counts = quick ? [1, 1000] : [1, 10, 100, 1000, 10_000];
   return [
     ...sizes.map(roundTrip),
@@ -276,8 +282,8 @@ export function works(quick) {
     connections,
     accepts,
     busyPoll(),
-    ...[1, 2].flatMap((cpus) => [64, 65_536, MEGABYTE].map((size) => sharedOneWay(size, cpus))),
-    sharedRoundTrip(),
+    ...[1, 2].flatMap((cpus) => sharedSizes.map((size) => sharedOneWay(size, cpus))),
+    ...[1, 2].flatMap((cpus) => sharedSizes.map((size) => sharedRoundTrip(size, cpus))),
     idle(quick ? 1000 : 10_000),
     ...growthSizes.map(growthOfSize),
     ...counts.map((count) => growthOfConnections(count, 'all')),

@@ -6,8 +6,15 @@
 /* The length of the longest message for which the default send buffer has room. */
 enum { LONGEST_BY_DEFAULT = 212960 };
 
+static void allow_size(int fd, const struct work *work) {
+  int buffer = (int)work->size;
+  if (work->size > LONGEST_BY_DEFAULT)
+    check(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer), "setsockopt");
+}
+
 void blocking_echo(const struct work *work) {
   int fd = accept_one(work, 0);
+  allow_size(fd, work);
   char *buffer = memory(work->size);
   struct meter meter = {0};
   for (bool more = true; more;) {
@@ -20,6 +27,7 @@ void blocking_echo(const struct work *work) {
 
 void blocking_ping(const struct work *work) {
   int fd = connect_to(work->path, SOCK_SEQPACKET, 0);
+  allow_size(fd, work);
   char *buffer = memory(work->size);
   struct pace pace;
   pace_open(&pace, work);
@@ -42,9 +50,7 @@ void blocking_sink(const struct work *work) {
 
 void blocking_flood(const struct work *work) {
   int fd = connect_to(work->path, SOCK_SEQPACKET, 0);
-  int buffer = (int)work->size;
-  if (work->size > LONGEST_BY_DEFAULT)
-    check(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer), "setsockopt");
+  allow_size(fd, work);
   struct pace pace;
   pace_open(&pace, work);
   for (const char *message; (message = pace_next(&pace)) != NULL;)

@@ -1,10 +1,18 @@
 // Uses every kind of operation, as real programs do: call sites that have met one kind only are faster than any program's.
-import { MessageBatch, pair } from 'seqpacket';
+import { MessageBatch, pair, shareMemory } from 'seqpacket';
 
 const ROUNDS = 300;
 
 export async function useEveryKind() {
-  const [a, b] = pair();
+  await useEveryOperation(...pair());
+}
+
+/** The same with channels. */
+export async function useEveryKindOfChannels() {
+  await useEveryOperation(...(await Promise.all(pair().map((socket) => shareMemory(socket)))));
+}
+
+async function useEveryOperation(a, b) {
   const message = Buffer.alloc(64, 1);
   const buffer = Buffer.alloc(64);
   const many = Array.from({ length: 8 }, () => message);

@@ -2,7 +2,7 @@
 import { openSync } from 'node:fs';
 import { connect, listen, MessageBatch, shareMemory } from 'seqpacket';
 import { acceptOne } from './accept-one.mjs';
-import { useEveryKind } from './every-kind.mjs';
+import { useEveryKind, useEveryKindOfChannels } from './every-kind.mjs';
 import { asynchronous, rolesOf } from './loops.mjs';
 import { Meter, Pace, play, reportReady, work } from './role.mjs';
 
@@ -10,6 +10,8 @@ const BATCH = 64;
 
 /** The length of the longest message for which the default send buffer has room, in bytes. */
 const LONGEST_BY_DEFAULT = 212_960;
+
+const isShared = work.variants.includes('shared-memory');
 
 async function accepted() {
   return configured(await acceptOne());
@@ -21,7 +23,6 @@ async function connected() {
 
 async function configured(socket) {
   if (work.size > LONGEST_BY_DEFAULT) socket.setOption('sendBufferSize', work.size);
-  const isShared = work.variants.includes('shared-memory');
   const connection = isShared ? await shareMemory(socket, { bytes: ringBytes() }) : socket;
   if (work.variants.includes('busy-poll')) connection.setOption('busyPoll', 50);
   return connection;
@@ -34,6 +35,7 @@ function ringBytes() {
 
 // Idle connections are weighed without it.
 if (!work.role.startsWith('idle')) await useEveryKind();
+if (isShared) await useEveryKindOfChannels();
 
 await play({
   ...rolesOf(asynchronous, accepted, connected),
@@ -92,6 +94,14 @@ await play({
     }
     pace.reportUsed();
     socket.close();
+  },
+
+  async 'sink-receive'() {
+    const connection = await accepted();
+    const meter = new Meter();
+    for (let more = true; more; ) more = meter.saw((await connection.receiveMessage()).data[0]);
+    meter.report();
+    connection.close();
   },
 
   async 'sink-lent'() {

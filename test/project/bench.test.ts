@@ -78,6 +78,14 @@ test('seqpacket-blocking-batches measures one way', { skip }, () =>
   measures('seqpacket-blocking-batches', 'sink', 'flood', 64),
 );
 
+test('shared-busy-poll measures round trips', { skip }, () =>
+  measures('shared-busy-poll', 'echo', 'ping', 64),
+);
+
+for (const contestant of ['shared-receive', 'shared-lent']) {
+  test(`${contestant} measures one way`, { skip }, () => measures(contestant, 'sink', 'flood', 100_000));
+}
+
 test('descriptors are counted', { skip }, async () => {
   await measures('c', 'descriptors sink', 'descriptors flood', 1);
   await measures('seqpacket', 'sink-descriptors', 'flood-descriptors', 1);
