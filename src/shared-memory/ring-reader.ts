@@ -30,6 +30,8 @@ export class RingReader {
   #head = 0;
   /** The last `tail` that was read. */
   #tail = 0;
+  /** Whether this side has announced that it sleeps. */
+  #isAsleep = false;
 
   /** The length of the content of the record that {@link next} has found, in bytes. */
   length = 0;
@@ -107,7 +109,9 @@ export class RingReader {
   publish(head: number): boolean {
     Atomics.store(this.#words, HEAD, head);
     if (Atomics.load(this.#words, PRODUCER_SLEEPS) !== 1) return false;
-    return (this.#tail - head) >>> 0 <= this.#capacity >> 1 && this.takeProducerSleeps();
+    const isHalfFree = (this.#tail - head) >>> 0 <= this.#capacity >> 1;
+    // While this side sleeps, no other occasion would come.
+    return (isHalfFree || this.#isAsleep) && this.takeProducerSleeps();
   }
 
   /** Whether the producer slept. It must then be woken. */
@@ -125,6 +129,7 @@ export class RingReader {
    * (docs/shared-memory.md, "Waiting").
    */
   sleep(): boolean {
+    this.#isAsleep = true;
     Atomics.store(this.#words, CONSUMER_SLEEPS, 1);
     return this.#tail !== this.#head || this.#readTail() > 0;
   }
@@ -137,6 +142,7 @@ export class RingReader {
 
   /** Reverses {@link sleep}. */
   awake(): void {
+    this.#isAsleep = false;
     if (Atomics.load(this.#words, CONSUMER_SLEEPS) !== 0) Atomics.store(this.#words, CONSUMER_SLEEPS, 0);
   }
 

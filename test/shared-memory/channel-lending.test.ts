@@ -96,6 +96,20 @@ test('a borrowed message stays until it is released', async () => {
   assert.equal(b.counters.messagesReceived, 4);
 });
 
+test('a release gives room to a send that waits while a receive waits, too', async () => {
+  using ends = await channelPair({ bytes: 4096 });
+  const { a, b } = ends;
+  for (const bytes of [392, 2000, 1592]) await a.send(Buffer.alloc(bytes));
+  const [first] = [await b.borrow(), await b.borrow(), await b.borrow()];
+  // It would be woken at half free, and the other two occupy more than half.
+  const sent = a.send(Buffer.alloc(300));
+  const received = b.receiveMessage();
+  assert.equal(await settlesSoon(received), false);
+  first.release();
+  assert.equal(await settlesSoon(sent), true);
+  assert.equal((await received).data.length, 300);
+});
+
 test('borrowed and leased memory is gone after the channel is closed', async () => {
   const { a, b } = await channelPair();
   await a.send('message');

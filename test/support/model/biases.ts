@@ -31,4 +31,9 @@ export const CHANNEL_BIASES: readonly Bias[] = [
     [/^(send|borrow|release)/, 8],
     [/^pair$/, 3],
   ],
+  // Borrowed messages occupy more than half of the ring.
+  [
+    [/^(send of the longest|borrow)$/, 30],
+    [/^(send|receiveMessage|release)$/, 10],
+  ],
 ];
