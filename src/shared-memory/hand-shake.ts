@@ -1,7 +1,10 @@
 /** The hand-shake: each end sends the descriptor of its region, and maps that of the other end. */
 import { checkInteger, checkOptions, checkSignal, type SignalOption } from '../arguments';
 import { AbortError, invalidType, systemError } from '../errors';
-import { requireUnused, SeqpacketSocket } from '../sockets/socket';
+import { ReceiveMessage } from '../messages/receive-attempts';
+import { SendWithFds } from '../messages/send-attempts';
+import type { Session } from '../sockets/session';
+import { lendSession, requireUnused, SeqpacketSocket } from '../sockets/socket';
 import { EPROTO } from '../system/linux';
 import { os } from '../system/os';
 import { rejection } from '../waiting/turn';
@@ -24,8 +27,8 @@ const DEFAULT_BYTES = 1 << 20;
  * Goes on through shared memory, with a peer that does the same at the other end of a connected socket. Both processes
  * use this library, or the format in docs/shared-memory.md.
  *
- * The channel takes the socket over: operations on the socket itself then fail with `EBUSY`, and closing either of them
- * closes both. Call this before any message was sent, or at the same point of the conversation at both ends. If it
+ * The channel takes the socket over: from this call on, operations on the socket itself fail with `EBUSY`, and closing
+ * either of them closes both. Call this before any message was sent, or at the same point of the conversation at both ends. If it
  * fails or is aborted after it has begun, the socket is closed, because the peer may have begun, too.
  *
  * @example
@@ -63,14 +66,15 @@ async function begin(
 ): Promise<SharedChannel> {
   requireUnused(socket, 'shareMemory');
   const { region, fd } = createRegion(capacity);
+  const session = lendSession(socket);
   let incoming: Region | undefined;
   try {
     try {
-      await socket.sendWithFds(handShake(capacity), [fd], { signal });
+      await session.sends.run(new SendWithFds(session, [handShake(capacity)], [fd], 0), signal);
     } finally {
       os.close(fd);
     }
-    incoming = await receiveHandShake(socket, signal);
+    incoming = await receiveHandShake(session, signal);
     return new SharedChannel(new Exchange(socket, region, incoming));
   } catch (error) {
     region.close();
@@ -89,8 +93,11 @@ function handShake(capacity: number): Buffer {
 }
 
 /** Receives the hand-shake of the peer, and maps its region. */
-async function receiveHandShake(socket: SeqpacketSocket, signal: AbortSignal | undefined): Promise<Region> {
-  const { data, fds } = await socket.receiveMessage({ maxFds: 1, signal });
+async function receiveHandShake(
+  { receives, receiver }: Session,
+  signal: AbortSignal | undefined,
+): Promise<Region> {
+  const { data, fds } = await receives.run(new ReceiveMessage(receiver, 1), signal);
   try {
     if (data.length !== HAND_SHAKE_BYTES || !data.subarray(0, MAGIC.length).equals(MAGIC)) {
       throw refusal('the peer has sent a message that is not a hand-shake');

@@ -142,8 +142,14 @@ export let acceptedSocket: (
 export let requireUnused: (socket: SeqpacketSocket, syscall: string) => void;
 
 /**
- * Lends the descriptor of a socket to a channel, which receives and sends from then on. The socket keeps ownership, and
- * its own operations fail with `EBUSY`.
+ * Lends the state of a socket, for the hand-shake of a channel. The socket's own operations fail with `EBUSY` until it is
+ * closed.
+ */
+export let lendSession: (socket: SeqpacketSocket) => Session;
+
+/**
+ * Lends the descriptor of a socket whose state is lent to a channel, which receives and sends from then on. The socket
+ * keeps ownership.
  *
  * @param closing called before the descriptor is closed
  */
@@ -178,8 +184,8 @@ export let connectBlocking: (socket: SeqpacketSocket, path: SocketPath, timeout:
 export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   /** The state while this is open and not lent. */
   #session: Session | undefined;
-  /** The state while the descriptor is lent. */
-  #lent: { readonly session: Session; readonly closing: () => void } | undefined;
+  /** The state while it is lent. */
+  #lent: { readonly session: Session; closing?: () => void } | undefined;
   #readable: ReadableStream<Uint8Array> | undefined;
   #writable: WritableStream<Data> | undefined;
 
@@ -192,15 +198,21 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
     };
     requireUnused = (socket, syscall) => {
       const session = socket.#requireSession(syscall);
-      if (!session.receives.isEmpty || !session.sends.isEmpty)
+      const isConnecting = session.connects?.queue.isEmpty === false;
+      if (!session.receives.isEmpty || !session.sends.isEmpty || isConnecting)
         throw systemError(syscall, -EBUSY, session.name);
       socket.#requireNothingHeld(session);
     };
-    lendDescriptor = (socket, closing) => {
+    lendSession = (socket) => {
       const session = socket.#requireSession('shareMemory');
-      socket.#lent = { session, closing };
+      socket.#lent = { session };
       socket.#session = undefined;
-      return socket.requireDescriptor('shareMemory');
+      return session;
+    };
+    lendDescriptor = (socket, closing) => {
+      const descriptor = socket.requireDescriptor('shareMemory');
+      if (socket.#lent !== undefined) socket.#lent.closing = closing;
+      return descriptor;
     };
     connectBlocking = (socket, path, timeout) => {
       const address = parseAddress(path);
@@ -670,7 +682,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
   }
 
   override cancel(): void {
-    this.#session?.cancel();
+    this.#openSession?.cancel();
   }
 
   /**
@@ -738,7 +750,7 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
 
   /** @internal */
   protected override closing(): void {
-    this.#lent?.closing();
+    this.#lent?.closing?.();
     this.#openSession?.receiver.close();
     this.#openSession?.slot?.release();
     this.#session = undefined;

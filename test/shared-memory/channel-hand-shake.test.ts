@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
-import { pair, SeqpacketSocket, SharedChannel, shareMemory } from 'seqpacket';
+import { connect, listen, pair, SeqpacketSocket, SharedChannel, shareMemory } from 'seqpacket';
 import { allUnmapped, channelPair } from '../support/channels.js';
 import { openDescriptors } from '../support/descriptors.js';
+import { scratchPath } from '../support/scratch.js';
 
 test('wrong arguments are refused before anything happens', async () => {
   const [left, right] = pair();
@@ -68,6 +69,46 @@ test('an abort, and a peer that closes, end the hand-shake, the socket and the m
   assert.equal(here.isOpen, false);
   assert.equal(openDescriptors().size, descriptors);
   await allUnmapped();
+});
+
+test('other operations cannot take the message of the hand-shake', async () => {
+  const [left, right] = pair();
+  const sharing = [shareMemory(left), shareMemory(right)] as const;
+  const busy = { code: 'EBUSY' };
+  await assert.rejects(right.receiveMessage(), busy);
+  await assert.rejects(right.send('x'), busy);
+  assert.throws(() => right.receiveMessageSync(), busy);
+  await assert.rejects(shareMemory(right), busy);
+  const [a, b] = await Promise.all(sharing);
+  await a.send('message');
+  assert.equal(String((await b.receiveMessage()).data), 'message');
+  a.close();
+  b.close();
+});
+
+test('cancel() and close() end the hand-shake', async () => {
+  for (const end of ['cancel', 'close'] as const) {
+    const [left, right] = pair();
+    const sharing = shareMemory(left);
+    await right.receiveMessage();
+    left[end]();
+    await assert.rejects(sharing, { code: 'ECANCELED' });
+    assert.equal(left.isOpen, false);
+    right.close();
+  }
+  await allUnmapped();
+});
+
+test('a socket that is connecting is refused', async () => {
+  const path = scratchPath();
+  const server = listen(path, { backlog: 0 });
+  using _first = await connect(path);
+  const socket = new SeqpacketSocket();
+  const connecting = socket.connect(path);
+  await assert.rejects(shareMemory(socket), { code: 'EBUSY' });
+  server.close();
+  await assert.rejects(connecting, { code: 'ENOENT' });
+  socket.close();
 });
 
 test('a connection that is not connected', async () => {
