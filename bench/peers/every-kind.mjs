@@ -1,7 +1,8 @@
 // Uses every kind of operation, as real programs do: call sites that have met one kind only are faster than any program's.
 import { MessageBatch, pair, shareMemory } from 'seqpacket';
 
-const ROUNDS = 300;
+/** Fewer in tests, which ask for no figures. */
+const ROUNDS = Number(process.env.SEQPACKET_BENCH_ROUNDS ?? 300);
 
 export async function useEveryKind() {
   await useEveryOperation(...pair());

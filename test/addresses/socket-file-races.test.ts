@@ -11,7 +11,7 @@ import { scratchDirectory } from '../support/scratch.js';
 import { listeningAt } from '../support/sockets.js';
 
 const SERVERS = Number(process.env['SEQPACKET_RACE_SERVERS'] ?? 6);
-const ROUNDS = Number(process.env['SEQPACKET_RACE_ROUNDS'] ?? 10);
+const ROUNDS = Number(process.env['SEQPACKET_RACE_ROUNDS'] ?? 6);
 
 /** Each line is a path, a mode and a time; or what becomes of the server that won. */
 const RACER = `

@@ -30,7 +30,7 @@ const PRELUDE = `
 `;
 
 /** More of them in .ci/run. */
-const TIMES = Number(process.env['SEQPACKET_TERMINATIONS'] ?? 60);
+const TIMES = Number(process.env['SEQPACKET_TERMINATIONS'] ?? 30);
 
 /** How many of them there are at the same time, because each waits for some time. */
 const LANES = 3;
