@@ -18,6 +18,8 @@ const LARGEST_MEMORY = Math.min(constants.MAX_LENGTH, 0xffffffff);
 /** The memory of a batch, for the operations that receive into it or send from it. */
 export class Slots {
   readonly memory: Buffer;
+  /** The same memory, if each slot begins at a word. Its length is 0 after the memory was detached. */
+  readonly words: Int32Array | undefined;
   /** The lengths of the messages in bytes, in the same memory as `MessageBatch.lengths`. */
   readonly lengths: Int32Array;
   /** The number of messages. */
@@ -31,6 +33,8 @@ export class Slots {
     readonly bytes: number,
   ) {
     this.memory = Buffer.alloc(capacity * bytes);
+    const { buffer, byteOffset } = this.memory;
+    this.words = bytes % 4 === 0 ? new Int32Array(buffer, byteOffset, (capacity * bytes) / 4) : undefined;
     this.lengths = new Int32Array(capacity);
   }
 

@@ -115,7 +115,7 @@ export class ChannelReceiver implements MessageSource {
     do {
       const { length } = this.ring;
       if (length > slots.bytes) break;
-      this.ring.copy(slots.memory, count * slots.bytes, length);
+      this.ring.copyToSlot(slots, count);
       slots.lengths[count++] = length;
       bytes += length;
       this.#consumeOfBatch();

@@ -98,7 +98,8 @@ export class ChannelSender implements MessageSink {
     return this.#publishSeveral(index - start, result);
   }
 
-  sendSlots({ memory, bytes: stride, lengths }: Slots, start: number, count: number): number {
+  sendSlots(slots: Slots, start: number, count: number): number {
+    const { lengths } = slots;
     let index = start;
     let result = 0;
     for (; index < start + count; index++) {
@@ -108,7 +109,7 @@ export class ChannelSender implements MessageSink {
         result = position;
         break;
       }
-      this.ring.writeFrom(position, memory, index * stride, length);
+      this.ring.writeSlot(position, slots, index, length);
       this.ring.commit(length, MESSAGE);
     }
     return this.#publishSeveral(index - start, result);

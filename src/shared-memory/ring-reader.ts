@@ -1,5 +1,6 @@
 /** The consumer's side of a ring. It has no system calls. */
 import { bufferView } from '../messages/buffer-view';
+import type { Slots } from '../messages/message-batch';
 import {
   CONSUMER_SLEEPS,
   HEAD,
@@ -15,6 +16,7 @@ import {
 } from './layout';
 import type { Region } from './region';
 import type { Mistrust } from './ring-writer';
+import { copyWords, MOST_BY_WORDS } from './word-copy';
 
 /**
  * The indices are private; the copies in shared memory are for the producer. Every value that the producer has written
@@ -93,6 +95,16 @@ export class RingReader {
   copyRange(position: number, target: Uint8Array, at: number, bytes: number): void {
     // An empty target may have been detached.
     if (bytes > 0) target.set(new Uint8Array(this.#memory, HEADER_BYTES + position, bytes), at);
+  }
+
+  /** Copies the content into a slot of a batch, which must be long enough. */
+  copyToSlot({ memory, words, bytes }: Slots, index: number): void {
+    const { length, position } = this;
+    if (length <= MOST_BY_WORDS && words !== undefined && words.length > 0) {
+      copyWords(this.#words, (HEADER_BYTES + position) >> 2, words, (index * bytes) >> 2, length);
+    } else {
+      this.copy(memory, index * bytes, length);
+    }
   }
 
   /** The content in place. The producer can change it. */

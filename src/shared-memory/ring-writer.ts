@@ -1,6 +1,7 @@
 /** The producer's side of a ring. It has no system calls. */
 import type { Parts } from '../arguments';
 import { bufferView } from '../messages/buffer-view';
+import type { Slots } from '../messages/message-batch';
 import {
   CONSUMER_SLEEPS,
   HEAD,
@@ -13,6 +14,7 @@ import {
   TAIL,
 } from './layout';
 import type { Region } from './region';
+import { copyWords, MOST_BY_WORDS } from './word-copy';
 
 /** Ends the channel, whose shared memory has become unusable, and creates the error. */
 export type Mistrust = (detail: string) => Error;
@@ -102,9 +104,14 @@ export class RingWriter {
     if (at !== position + length) throw this.#mistrust(GROWN);
   }
 
-  /** Writes the content of a record from a part of a buffer, which has a fixed length. */
-  writeFrom(position: number, source: Buffer, start: number, length: number): void {
-    this.#ring.set(new Uint8Array(source.buffer, source.byteOffset + start, length), position);
+  /** Writes the content of a record from a slot of a batch. */
+  writeSlot(position: number, { memory, words, bytes }: Slots, index: number, length: number): void {
+    const start = index * bytes;
+    if (length <= MOST_BY_WORDS && words !== undefined && words.length > 0) {
+      copyWords(words, start >> 2, this.#words, (HEADER_BYTES + position) >> 2, length);
+    } else {
+      this.#ring.set(new Uint8Array(memory.buffer, memory.byteOffset + start, length), position);
+    }
   }
 
   /** The memory of the content of a record. */
