@@ -12,6 +12,8 @@ export interface Description {
   access: 'read-only' | 'write-only' | 'read-write' | 'path only' | 'unknown';
   /** Bytes; of files only. */
   size?: number;
+  /** The permissions in octal, such as `644`; of everything that has a path. */
+  mode?: string;
 }
 
 const NONE: Description[] = [];
@@ -49,7 +51,8 @@ function inspect(fd: number, sockets: SocketTable): Description {
   const memory = /^\/memfd:(.*?)(?: \(deleted\))?$/.exec(link)?.[1];
   if (memory !== undefined) return { kind: 'memfd', target: memory, access, size: stats.size };
   const kind = kindOf(stats);
-  return { kind, target: link, access, ...(kind === 'file' ? { size: stats.size } : {}) };
+  const mode = (stats.mode & 0o7777).toString(8).padStart(3, '0');
+  return { kind, target: link, access, ...(kind === 'file' ? { size: stats.size } : {}), mode };
 }
 
 function kindOf(stats: Stats): string {
@@ -82,4 +85,21 @@ class SocketTable {
 export function formatDescription({ kind, target, access, size }: Description): string {
   const details = size === undefined ? access : `${access}, ${size} bytes`;
   return `${target === '' ? kind : `${kind} ${target}`} (${details})`;
+}
+
+const FORMATTED =
+  /^(file|directory|character device|block device|named pipe|socket file|symbolic link|pipe|socket|memfd|pidfd|descriptor|\S+)(?: (.*))? \((read-only|write-only|read-write|path only|unknown)(?:, (\d+) bytes)?\)$/s;
+
+/** The reverse of `formatDescription`. */
+export function parseDescription(text: string): Description {
+  const match = FORMATTED.exec(text);
+  if (match === null) return { kind: 'descriptor', target: text, access: 'unknown' };
+  const [, kind, target, access, size] = match as unknown as [
+    string,
+    string,
+    string | undefined,
+    Description['access'],
+    string | undefined,
+  ];
+  return { kind, target: target ?? '', access, ...(size === undefined ? {} : { size: Number(size) }) };
 }
