@@ -98,6 +98,8 @@ export class PcapngWriter {
 
 export interface Packet {
   interface: string;
+  /** The description of the interface; `''` if it has none. */
+  description: string;
   /** Microseconds since 1970. */
   time: number;
   flags: number;
@@ -115,7 +117,7 @@ export class PcapngError extends Error {}
  * @throws {PcapngError}
  */
 export async function* readPcapng(pieces: AsyncIterable<Buffer>): AsyncGenerator<Packet> {
-  let interfaces: { name: string; perSecond: number }[] = [];
+  let interfaces: { name: string; description: string; perSecond: number }[] = [];
   let isLittle = true;
   for await (const bytes of blocks(pieces)) {
     const u16 = (at: number) => (isLittle ? bytes.readUInt16LE(at) : bytes.readUInt16BE(at));
@@ -144,6 +146,7 @@ export async function* readPcapng(pieces: AsyncIterable<Buffer>): AsyncGenerator
         const resolution = option(found, IF_TSRESOL)?.[0] ?? MICROSECONDS;
         interfaces.push({
           name: String(option(found, IF_NAME) ?? `interface ${interfaces.length}`),
+          description: String(option(found, IF_DESCRIPTION) ?? ''),
           perSecond: (resolution & 0x80) === 0 ? 10 ** resolution : 2 ** (resolution & 0x7f),
         });
         break;
@@ -159,6 +162,7 @@ export async function* readPcapng(pieces: AsyncIterable<Buffer>): AsyncGenerator
         const ticks = u32(12) * 2 ** 32 + u32(16);
         yield {
           interface: on.name,
+          description: on.description,
           time: on.perSecond === 1e6 ? ticks : Math.floor((ticks / on.perSecond) * 1e6),
           flags: flags?.length === 4 ? (isLittle ? flags.readUInt32LE(0) : flags.readUInt32BE(0)) : 0,
           data: Buffer.from(bytes.subarray(28, 28 + captured)),

@@ -1,16 +1,20 @@
 /** Shows the messages and events of `trace`, as text or as JSON. */
-import type { Message } from 'seqpacket';
 import { type Description, formatDescription } from '../kernel/descriptors.js';
 import { formatEvent, formatMessage } from '../messages/json.js';
 import type { EventOrigin } from '../messages/message.js';
 import { clockTime } from '../process/clock.js';
 import { stdout } from '../process/output.js';
 import { paint, printable } from '../process/terminal.js';
-import type { Direction } from './forwarding.js';
+import type { Direction, ForwardedMessage } from './forwarding.js';
 import { hexDump } from './hex-dump.js';
 
 export interface TraceDisplay {
-  message(origin: EventOrigin, direction: Direction, message: Message, descriptions: Description[]): void;
+  message(
+    origin: EventOrigin,
+    direction: Direction,
+    message: ForwardedMessage,
+    descriptions: Description[],
+  ): void;
   /** @param direction undefined for an event of the whole connection */
   event(origin: EventOrigin, direction: Direction | undefined, event: string, detail?: string): void;
 }
@@ -25,15 +29,16 @@ export class TextTraceDisplay implements TraceDisplay {
   message(
     { time, connection }: EventOrigin,
     direction: Direction,
-    message: Message,
+    message: ForwardedMessage,
     descriptions: Description[],
   ): void {
-    const { data, credentials, controlTruncated } = message;
+    const { data, credentials, controlTruncated, isSentAgain } = message;
     let line = `${clockTime(time)} #${connection} ${ARROWS[direction]} ${data.length} bytes`;
     if (descriptions.length > 0)
       line += `, ${descriptions.length} ${descriptions.length === 1 ? 'descriptor' : 'descriptors'}`;
     if (credentials !== undefined)
       line += `, pid ${credentials.pid} uid ${credentials.uid} gid ${credentials.gid}`;
+    if (isSentAgain) line += ', sent by the page';
     if (controlTruncated) line += ', descriptors were lost (raise "ulimit -n")';
     let text = `${paint(COLOURS[direction], line)}\n`;
     for (const [index, each] of descriptions.entries())
@@ -54,8 +59,14 @@ export class TextTraceDisplay implements TraceDisplay {
 }
 
 export class JsonTraceDisplay implements TraceDisplay {
-  message(origin: EventOrigin, direction: Direction, message: Message, descriptions: Description[]): void {
-    stdout.write(formatMessage(message, origin, descriptions, { direction }));
+  message(
+    origin: EventOrigin,
+    direction: Direction,
+    message: ForwardedMessage,
+    descriptions: Description[],
+  ): void {
+    const details = { direction, ...(message.isSentAgain ? { isSentAgain: true } : {}) };
+    stdout.write(formatMessage(message, origin, descriptions, details));
   }
 
   event(origin: EventOrigin, direction: Direction | undefined, event: string, detail = ''): void {
