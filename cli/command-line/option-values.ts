@@ -24,6 +24,13 @@ export function positiveInteger(value: string): number {
   return Number(value);
 }
 
+/** 0 is a free port. */
+export function portNumber(value: string): number {
+  if (!/^\d{1,5}$/.test(value) || Number(value) > 65_535)
+    throw new InvalidArgumentError('A port number, up to 65535.');
+  return Number(value);
+}
+
 export function byteCount(value: string): number {
   if (value === 'all') return Number.POSITIVE_INFINITY;
   if (!/^\d{1,9}$/.test(value)) throw new InvalidArgumentError('A number, or "all".');

@@ -1,7 +1,13 @@
 /** The definition of `seqpacket trace`. */
 import type { DocumentedCommand, ReportResult } from '../command-line/command.js';
-import { byteCount, fileMode } from '../command-line/option-values.js';
+import { byteCount, fileMode, portNumber } from '../command-line/option-values.js';
+import { LiveInspector } from '../inspector/live-inspector.js';
 import { runTrace, type TraceOptions } from '../trace/trace.js';
+
+interface WebOption {
+  /** True without a port. */
+  web?: number | true;
+}
 
 export function addTrace(program: DocumentedCommand, report: ReportResult): void {
   program
@@ -21,6 +27,11 @@ Connects to the service for each client. Messages are forwarded whole, with thei
       '-w, --write <file>',
       'record to a file in the pcapng format, which Wireshark opens; - for standard output',
     )
+    .option(
+      '--web [port]',
+      'show the traffic in a browser, too: print the address to open, which is on 127.0.0.1 at this port, or at a free one',
+      portNumber,
+    )
     .option('--once', 'exit after the first client')
     .option('--mode <octal>', 'the permissions of the socket file, for example 660', fileMode)
     .addExamples(
@@ -34,9 +45,18 @@ Connects to the service for each client. Messages are forwarded whole, with thei
     seqpacket trace --quiet --write talk.pcapng @between @service
     wireshark talk.pcapng
   Show the traffic in Wireshark while it is recorded
-    seqpacket trace --write - @between @service | wireshark -k -i -`,
+    seqpacket trace --write - @between @service | wireshark -k -i -
+  Show the traffic in a browser
+    seqpacket trace --quiet @between @service --web`,
     )
-    .action(async (listen: string, connect: string, options: TraceOptions) => {
-      report(await runTrace(listen, connect, options), true);
+    .action(async (listen: string, connect: string, { web, ...options }: TraceOptions & WebOption) => {
+      const port = web === true ? 0 : web;
+      const inspector =
+        port === undefined ? undefined : await LiveInspector.start(`${listen} → ${connect}`, port);
+      try {
+        report(await runTrace(listen, connect, options, inspector), true);
+      } finally {
+        await inspector?.end();
+      }
     });
 }

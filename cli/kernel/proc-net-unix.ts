@@ -1,5 +1,6 @@
 /** /proc/net/unix: the AF_UNIX sockets of this network namespace (proc(5)). */
 import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 
 export const SOCK_TYPES: Record<string, string> = {
   '0001': 'stream',
@@ -30,9 +31,20 @@ const STATES: Record<string, UnixSocket['state']> = {
   '04': 'disconnecting',
 };
 
+const TABLE = '/proc/net/unix';
+
 export function unixSockets(): UnixSocket[] {
+  return parseTable(readFileSync(TABLE, 'utf8'));
+}
+
+/** The same, without blocking the thread. */
+export async function unixSocketsLater(): Promise<UnixSocket[]> {
+  return parseTable(await readFile(TABLE, 'utf8'));
+}
+
+function parseTable(text: string): UnixSocket[] {
   const sockets: UnixSocket[] = [];
-  for (const line of readFileSync('/proc/net/unix', 'utf8').split('\n')) {
+  for (const line of text.split('\n')) {
     const match = LINE.exec(line);
     // The heading, or the continuation of a name that contains a line feed.
     if (match === null) continue;

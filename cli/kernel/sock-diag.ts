@@ -2,7 +2,8 @@
  * Data that only sock_diag(7) reports: peers, queue lengths, the device and inode of socket files. Node.js has no netlink
  * sockets, so ss(8) of iproute2 is run.
  */
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
+import { promisify } from 'node:util';
 import { codeOf, Failure, reasonOf } from '../process/failure.js';
 import type { UnixSocket } from './proc-net-unix.js';
 
@@ -18,7 +19,8 @@ export interface Diagnostics {
 }
 
 const LINE = /^u_seq +(\S+) +(\d+) +(\d+) +(.*)$/;
-const MEGABYTES_64 = 64 * 1_048_576;
+const ARGUMENTS = ['-xaneHO'];
+const OPTIONS = { encoding: 'utf8', maxBuffer: 64 * 1_048_576 } as const;
 
 /**
  * By inode; undefined if ss is not installed.
@@ -26,15 +28,29 @@ const MEGABYTES_64 = 64 * 1_048_576;
  * @throws {Failure} if ss fails
  */
 export function queryDiagnostics(sockets: readonly UnixSocket[]): Map<number, Diagnostics> | undefined {
-  const { stdout, error, status, stderr } = spawnSync('ss', ['-xaneHO'], {
-    encoding: 'utf8',
-    maxBuffer: MEGABYTES_64,
-  });
+  const { stdout, error, status, stderr } = spawnSync('ss', ARGUMENTS, OPTIONS);
   if (error !== undefined && codeOf(error) === 'ENOENT') return undefined;
   if (error !== undefined || status !== 0) throw new Failure(`ss: ${reasonOf(error ?? stderr.trim())}`);
+  return parseDiagnostics(stdout, sockets);
+}
+
+/** The same, without blocking the thread. */
+export async function queryDiagnosticsLater(
+  sockets: readonly UnixSocket[],
+): Promise<Map<number, Diagnostics> | undefined> {
+  try {
+    const { stdout } = await promisify(execFile)('ss', ARGUMENTS, OPTIONS);
+    return parseDiagnostics(stdout, sockets);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw new Failure(`ss: ${reasonOf(error)}`);
+  }
+}
+
+function parseDiagnostics(text: string, sockets: readonly UnixSocket[]): Map<number, Diagnostics> {
   const addresses = new Map(sockets.map(({ inode, address }) => [inode, address]));
   const diagnosticsByInode = new Map<number, Diagnostics>();
-  for (const line of stdout.split('\n')) {
+  for (const line of text.split('\n')) {
     const match = LINE.exec(line);
     if (match === null) continue;
     const [, , receiveQueue, sendQueue, rest] = match as unknown as [string, string, string, string, string];

@@ -210,6 +210,18 @@ describe('trace and replay', TIMEOUT, () => {
   });
 });
 
+describe('trace --web', TIMEOUT, () => {
+  it('prints the address of the page', async (t) => {
+    const name = 'docs/cli.md: $ seqpacket trace --quiet between.socket capitals.socket --web';
+    const [step] = stepsOf(session(name));
+    const tracing = cli(t, args(step!.command));
+    await tracing.tells('in a browser\n');
+    const { stdout, stderr } = await tracing.interrupted();
+    const withoutToken = (text: string) => alike(text.replace(/#token=[\w-]{43} /, '#token=TOKEN '));
+    assert.equal(withoutToken(stderr + stdout), withoutToken(step!.output));
+  });
+});
+
 describe('the guide', TIMEOUT, () => {
   const first = new Page('docs/guide/first.md');
   const systemd = new Page('docs/guide/systemd.md');
