@@ -9,6 +9,12 @@ export type HistoryFrame = ConnectionFrame | MessageFrame | EventFrame;
 /** Frames are removed in pieces of this length. */
 const PIECE_BYTES = 262_144;
 
+/** The two lengths at the start of a frame. */
+const PREFIX_BYTES = 8;
+/** The most bytes that a UTF-16 code unit has in UTF-8. */
+const MAX_UTF8_BYTES = 3;
+const NO_DATA: Uint8Array = new Uint8Array(0);
+
 /** Some frames, one after the other. Bytes are only appended, so a reader may keep a view of those before. */
 class Piece {
   readonly bytes: Buffer;
@@ -25,6 +31,17 @@ class Piece {
   ) {
     // Not from the pool, of which a small part would keep the whole.
     this.bytes = Buffer.allocUnsafeSlow(size);
+  }
+
+  /** Appends what `encodeFrame` returns, in a fraction of its time. Returns the position of the frame. */
+  append(header: string, data: Uint8Array): number {
+    const { bytes, length } = this;
+    const dataStart = length + PREFIX_BYTES + bytes.write(header, length + PREFIX_BYTES);
+    bytes.writeUInt32LE(dataStart - length - PREFIX_BYTES, length);
+    bytes.writeUInt32LE(data.length, length + 4);
+    bytes.set(data, dataStart);
+    this.length = dataStart + data.length;
+    return length;
   }
 }
 
@@ -58,15 +75,16 @@ export class History {
     return this.#hasEnded;
   }
 
-  append(frame: HistoryFrame, data?: Uint8Array): void {
-    const bytes = encodeFrame(frame, data);
-    const piece = this.#pieceFor(bytes.length);
-    piece.bytes.set(bytes, piece.length);
-    piece.length += bytes.length;
+  append(frame: HistoryFrame, data = NO_DATA): void {
+    const header = JSON.stringify(frame);
+    const piece = this.#pieceFor(PREFIX_BYTES + MAX_UTF8_BYTES * header.length + data.length);
+    const start = piece.append(header, data);
     if (frame.type === 'message') {
       piece.messages++;
     } else {
       const isEnd = frame.type === 'event' && frame.event === 'closed';
+      // A copy, which does not keep the piece.
+      const bytes = Uint8Array.from(piece.bytes.subarray(start, piece.length));
       piece.states.push({ connection: frame.connection, isEnd, piece: piece.number, bytes });
     }
     this.appended();
@@ -99,6 +117,7 @@ export class History {
     return this.#kept.has(connection);
   }
 
+  /** @param length at least that of the next frame */
   #pieceFor(length: number): Piece {
     const last = this.#pieces.at(-1);
     if (last !== undefined && last.length + length <= last.bytes.length) return last;

@@ -70,7 +70,7 @@ export class InspectorServer {
    * @throws {Failure} if the port cannot be used
    */
   static async start(subject: Subject, port: number, directory = PAGE_DIRECTORY): Promise<InspectorServer> {
-    // Loaded when it is needed, as in Access.create.
+    // Loaded when it is needed, because loading takes as long as a short command.
     const { createServer } = await import('node:http');
     const server = createServer({ requireHostHeader: false });
     const inspector = new InspectorServer(server, subject, directory);
@@ -81,7 +81,7 @@ export class InspectorServer {
       });
       server.listen(port, LOOPBACK, resolve);
     });
-    inspector.#access = await Access.create((server.address() as AddressInfo).port);
+    inspector.#access = new Access((server.address() as AddressInfo).port);
     const handle = (request: IncomingMessage, response: ServerResponse) => {
       const handled = inspector.#handle(request, response).finally(() => {
         inspector.#requests.delete(handled);

@@ -1,6 +1,7 @@
 /** Shows a recording. */
+import { reasonOf } from '../process/failure.js';
 import { onStop } from '../process/stopping.js';
-import { printRemark } from '../process/terminal.js';
+import { printError, printRemark } from '../process/terminal.js';
 import type { RecordedEvent } from '../trace/recording.js';
 import { framesOf } from './conversion.js';
 import { InspectorServer } from './inspector-server.js';
@@ -15,9 +16,15 @@ class RecordingSubject implements Subject {
   ) {}
 
   async show(page: PageStream): Promise<void> {
-    for await (const bytes of framesOf(this.events())) {
-      if (page.isClosed) return;
-      await page.write(bytes);
+    try {
+      for await (const bytes of framesOf(this.events())) {
+        if (page.isClosed) return;
+        await page.write(bytes);
+      }
+    } catch (error) {
+      // The page sees only that the stream was cut.
+      printError(reasonOf(error));
+      throw error;
     }
   }
 

@@ -293,28 +293,34 @@ describe('long bodies', TIMEOUT, () => {
   });
 });
 
-describe('a recording', TIMEOUT, () => {
-  it('is served to every page, with the files of the page', async (t) => {
-    const { trace, file, frames } = await conversation(t);
-    assert.equal((await trace.interrupted()).code, 0);
-    const directory = scratchDirectory();
-    writeFileSync(`${directory}/index.html`, '<!doctype html>');
-    const script = `
+/** A process that serves a recording, and a page of it. */
+async function serving(t: TestContext, file: string) {
+  const directory = scratchDirectory();
+  writeFileSync(`${directory}/index.html`, '<!doctype html>');
+  const script = `
       import { readRecording, serveRecording, stopOnSignals } from ${JSON.stringify(PARTS)};
       stopOnSignals();
       const [file, directory] = process.argv.slice(1);
       await serveRecording(() => readRecording(file), 'talk.pcapng', 0, directory);
     `;
-    const child = spawn(process.execPath, ['--input-type=module', '-e', script, file, directory], {
-      stdio: ['ignore', 'inherit', 'pipe'],
-    });
-    t.after(() => child.kill('SIGKILL'));
-    let told = '';
-    for await (const piece of child.stderr.setEncoding('utf8')) {
-      told += piece;
-      if (told.includes('in a browser\n')) break;
-    }
-    const page = new Page(told);
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script, file, directory], {
+    stdio: ['ignore', 'inherit', 'pipe'],
+  });
+  t.after(() => child.kill('SIGKILL'));
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  const served = { child, ended, told: '' };
+  child.stderr.setEncoding('utf8').on('data', (piece) => {
+    served.told += piece;
+  });
+  while (!served.told.includes('in a browser\n')) await new Promise((resolve) => setTimeout(resolve, 5));
+  return { served, page: new Page(served.told) };
+}
+
+describe('a recording', TIMEOUT, () => {
+  it('is served to every page, with the files of the page', async (t) => {
+    const { trace, file, frames } = await conversation(t);
+    assert.equal((await trace.interrupted()).code, 0);
+    const { served, page } = await serving(t, file);
     assert.equal(String((await page.ask('/', { token: undefined })).body), '<!doctype html>');
     for (let index = 0; index < 2; index++) {
       const answer = await page.ask('/api/frames');
@@ -330,8 +336,17 @@ describe('a recording', TIMEOUT, () => {
     assert.equal(sent.status, 404);
     assert.match(String(sent.body), /this is a recording/);
     assert.equal((await post(page, '/api/export', encoded(frames))).status, 200);
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGINT');
-    assert.equal(await ended, 0);
+    served.child.kill('SIGINT');
+    assert.equal(await served.ended, 0);
+  });
+
+  it('that is malformed cuts the stream, and is reported', async (t) => {
+    const { trace, file } = await conversation(t);
+    assert.equal((await trace.interrupted()).code, 0);
+    writeFileSync(file, Buffer.concat([readFileSync(file), Buffer.alloc(100)]));
+    const { served, page } = await serving(t, file);
+    await assert.rejects(page.ask('/api/frames'), { code: 'ECONNRESET' });
+    assert.match(served.told, /is not a recording of "seqpacket trace --write": a block is malformed/);
+    assert.equal((await page.ask('/')).status, 200);
   });
 });
