@@ -37,7 +37,7 @@ function filesIn(...directories) {
   return directories.flatMap((directory) =>
     readdirSync(`${root}/${directory}`, { recursive: true })
       .map((name) => `${directory}/${name}`)
-      .filter((name) => /\.m?ts$|\.json$/.test(name))
+      .filter((name) => /\.(m?ts|tsx|json|html|css|svg)$/.test(name))
       .sort(),
   );
 }
@@ -59,12 +59,9 @@ await step('Compiling TypeScript', typescript, () => {
 
 const command = {
   stamp: 'dist/.cli',
-  inputs: contents([
-    ...['package.json', 'scripts/bundle.mjs', 'node_modules/commander/package.json'],
-    ...filesIn('cli'),
-  ]),
-  outputs: ['dist/cli.mjs', 'man/seqpacket.1'],
+  inputs: contents([...['package.json', 'package-lock.json', 'scripts/bundle.mjs'], ...filesIn('cli')]),
+  outputs: ['dist/cli.mjs', 'man/seqpacket.1', 'dist/inspector/page.js'],
 };
-await step('Bundling the command', command, () =>
+await step('Bundling the command and its page', command, () =>
   bundle(variant === 'sanitized' ? sanitizerEnvironment() : {}),
 );
