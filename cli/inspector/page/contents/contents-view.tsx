@@ -17,7 +17,6 @@ interface Props {
   inspector: Inspector;
   number: number;
   data: Uint8Array;
-  isNarrow: boolean;
 }
 
 export class ContentsView extends Component<Props> {
@@ -71,9 +70,9 @@ export class ContentsView extends Component<Props> {
   }
 
   #contents(tab: ContentsTab): ComponentChildren {
-    const { inspector, number, data, isNarrow } = this.props;
+    const { inspector, number, data } = this.props;
     if (data.length === 0) return <p class="empty">The message is empty.</p>;
-    if (tab === 'hex') return <HexView key={number} data={data} width={isNarrow ? 8 : 16} />;
+    if (tab === 'hex') return <HexView key={number} data={data} />;
     if (tab === 'json' && this.#json !== undefined) return <JsonTree key={number} value={this.#json} />;
     const { search, input } = inspector.shown;
     return <TextView key={number} data={data} marked={search || input.text} />;

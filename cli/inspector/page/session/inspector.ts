@@ -121,7 +121,11 @@ export class Inspector {
     const { store } = this.shown.session;
     const direction = directionOf(store.flags(number));
     const connection = store.connection(number);
-    if (store.event(number) !== 0 || !this.canSendAgain(connection, direction)) return;
+    if (store.event(number) !== 0) return;
+    if (!this.canSendAgain(connection, direction)) {
+      this.notify(`Nothing can be sent ${direction} on connection ${connection} now`, true);
+      return;
+    }
     const error = await this.send(connection, direction, store.data(number));
     if (error !== undefined) this.notify(`Not sent: ${error}`, true);
   }

@@ -7,9 +7,9 @@ import type { FilterInput } from '../session/view.js';
 import { Button } from './button.js';
 
 const DIRECTIONS: [direction: Direction | undefined, text: string, name: string][] = [
-  [undefined, 'All', 'both directions'],
-  ['to server', '↑', 'to the server'],
-  ['to client', '↓', 'to the client'],
+  [undefined, 'All', 'All directions'],
+  ['to server', '↑', 'To the server'],
+  ['to client', '↓', 'To the client'],
 ];
 
 export function FilterBar({ inspector }: { inspector: Inspector }): ComponentChildren {

@@ -56,7 +56,7 @@ export function MessageDetail({ inspector, number, isNarrow }: Props): Component
       <Facts inspector={inspector} number={number} />
       {descriptors.length > 0 && <Descriptors descriptors={descriptors} />}
       {event === 0 ? (
-        <ContentsView inspector={inspector} number={number} data={data} isNarrow={isNarrow} />
+        <ContentsView inspector={inspector} number={number} data={data} />
       ) : (
         data.length > 0 && <p class="event-detail">{textOf(data)}</p>
       )}

@@ -2,10 +2,10 @@
 import { Component, type ComponentChildren, createRef } from 'preact';
 
 const MIN_WIDTH = 260;
-const DEFAULT_WIDTH = 440;
+const DEFAULT_WIDTH = 496;
 const KEY_STEP = 24;
 /** What remains for the list. */
-const MIN_REST = 520;
+const MIN_REST = 500;
 
 export class Separator extends Component {
   readonly #bar = createRef<HTMLDivElement>();
