@@ -10,8 +10,13 @@ import type { Display } from './display.js';
 import type { ReceivedDescriptors } from './received-descriptors.js';
 
 export class Conversation {
-  /** Whether the peer's end of file, or an error, has ended receiving. */
+  /** The numbers of messages so far. */
+  sent = 0;
+  received = 0;
+  /** Whether the peer's end of file, an error, or the limit has ended receiving. */
   hasReceivedAll = false;
+  /** Called after each message, and at the end of receiving. */
+  #onReceived = () => {};
   #firstFds: readonly (string | number)[];
   #isHalfClosed = false;
 
@@ -21,17 +26,19 @@ export class Conversation {
     readonly number: number,
     private readonly display: Display,
     private readonly timeout: IdleTimeout,
-    private readonly received: ReceivedDescriptors,
+    private readonly descriptors: ReceivedDescriptors,
     firstFds: readonly (string | number)[],
   ) {
     this.#firstFds = firstFds;
   }
 
-  /** Receives and shows messages until the end of file. */
-  async receiveAll(): Promise<void> {
+  /** Receives and shows messages until the end of file, or until their number is `limit`. */
+  async receiveAll(limit = Number.POSITIVE_INFINITY): Promise<void> {
     try {
       for await (const message of this.socket.messages({ maxFds: MAX_FDS })) {
         this.timeout.restart();
+        this.received++;
+        this.#onReceived();
         const incoming = {
           time: now(),
           connection: this.number,
@@ -39,7 +46,8 @@ export class Conversation {
           descriptions: describeDescriptors(message.fds),
         };
         await this.display.message(incoming);
-        await this.received.take(incoming);
+        await this.descriptors.take(incoming);
+        if (this.received >= limit) return;
       }
       this.display.ended(this.number);
     } catch (error) {
@@ -51,6 +59,36 @@ export class Conversation {
       throw error;
     } finally {
       this.hasReceivedAll = true;
+      this.#onReceived();
+    }
+  }
+
+  /**
+   * Waits until so many messages were received, or receiving has ended. Returns false if no message arrives for a time
+   * before.
+   */
+  hasReceived(count: number, quietMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const end = (hasReceived: boolean) => {
+        clearTimeout(timer);
+        this.#onReceived = () => {};
+        resolve(hasReceived);
+      };
+      const timer = setTimeout(end, quietMs, false);
+      this.#onReceived = () => {
+        timer.refresh();
+        if (this.received >= count || this.hasReceivedAll) end(true);
+      };
+      this.#onReceived();
+    });
+  }
+
+  /** Discards all further messages. A close with unread messages would reset the peer's connection. */
+  async discardRest(): Promise<void> {
+    try {
+      for await (const _ of this.socket.messages());
+    } catch (error) {
+      if (!['ECANCELED', 'ECONNRESET'].includes(codeOf(error) ?? '')) throw error;
     }
   }
 
@@ -58,15 +96,26 @@ export class Conversation {
     const all = [...this.#firstFds, ...fds];
     this.#firstFds = [];
     await sendOutgoing(this.socket, { data, fds: all });
+    this.sent++;
     this.timeout.restart();
   }
 
   /** Shuts down sending, so that the peer receives the end of file. */
   halfClose(): void {
-    if (this.#isHalfClosed || !this.socket.isOpen) return;
+    if (this.#isHalfClosed) return;
     this.#isHalfClosed = true;
+    this.#shutdown('send');
+  }
+
+  /** Shuts down receiving. The messages that wait are still received. */
+  stopReceiving(): void {
+    this.#shutdown('receive');
+  }
+
+  #shutdown(what: 'send' | 'receive'): void {
+    if (!this.socket.isOpen) return;
     try {
-      this.socket.shutdown('send');
+      this.socket.shutdown(what);
     } catch (error) {
       // The peer has closed already.
       if (codeOf(error) !== 'ENOTCONN') throw error;

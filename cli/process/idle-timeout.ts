@@ -26,6 +26,11 @@ export class IdleTimeout {
     return this.#controller.signal;
   }
 
+  /** Infinity without a limit. */
+  get milliseconds(): number {
+    return (this.#seconds ?? Number.POSITIVE_INFINITY) * 1000;
+  }
+
   get hasExpired(): boolean {
     return this.#hasExpired;
   }

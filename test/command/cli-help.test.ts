@@ -66,6 +66,7 @@ describe('wrong usage', TIMEOUT, () => {
     [['connect', ''], /an address is a path, or @name/],
     [['connect', '/x', '--delimiter', '\\q'], /--delimiter: \\q is unknown/],
     [['listen', '@x', '--mode', '600'], /an abstract name has no permissions/],
+    [['connect', '/x', '--count', '0'], /A whole number, 1 or greater/],
     [['listen', '/x', '--exec-as', 'fd'], /--exec-as needs --exec/],
   ];
   for (const [args, reason] of cases) {
@@ -131,6 +132,7 @@ describe('completion', TIMEOUT, () => {
     assert.deepEqual(complete('l'), ['listen', 'ls']);
     assert.deepEqual(complete('trace', '--by'), ['--bytes']);
     assert.deepEqual(complete('listen', '--exec-as', ''), ['lines', 'fd', 'stdio']);
+    assert.deepEqual(complete('connect', '--no'), ['--no-shutdown']);
     assert.deepEqual(complete('completion', ''), ['bash', 'zsh', 'fish']);
     assert.deepEqual(
       complete('connect', '/etc/passw').sort(),

@@ -16,7 +16,8 @@ async function connecting(
 ): Promise<{ cli: Cli; socket: SeqpacketSocket }> {
   const path = scratchPath();
   const acceptor = closing(t, listen(path, { emptyMessages: 'deliver' }));
-  const cli = new Cli(t, ['connect', path, ...options]);
+  // It does not wait for answers before it shuts down sending: see cli-answers.test.ts.
+  const cli = new Cli(t, ['connect', '--shutdown', path, ...options]);
   return { cli, socket: closing(t, await acceptor.accept()) };
 }
 

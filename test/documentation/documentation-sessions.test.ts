@@ -107,7 +107,12 @@ async function answers(name: string): Promise<void> {
 async function capitals(t: TestContext): Promise<void> {
   const name = 'docs/cli.md: $ seqpacket listen --keep --exec "stdbuf -oL tr a-z A-Z" capitals.socket';
   const [step] = stepsOf(session(name));
-  cli(t, args(step!.command));
+  const service = cli(t, args(step!.command));
+  // The next test is not to connect to a service that is about to end.
+  t.after(async () => {
+    service.process.kill('SIGKILL');
+    await service.ended;
+  });
   await answers('capitals.socket');
 }
 
@@ -117,6 +122,13 @@ describe('connect', TIMEOUT, () => {
     const name = "docs/cli.md: $ printf 'hello\\nhow are you?\\n' | seqpacket connect capitals.socket";
     const [step] = stepsOf(session(name));
     assert.equal(await typed(t, [step!.command]), step!.output);
+  });
+
+  it('requests', async (t) => {
+    await capitals(t);
+    const steps = stepsOf(session('docs/cli.md: $ seqpacket connect -m status capitals.socket'));
+    assert.ok(steps.length > 1);
+    for (const { command, output } of steps) assert.equal(await typed(t, [command]), output);
   });
 
   it('JSON', async (t) => {
