@@ -55,7 +55,8 @@ function inspect(fd: number, sockets: SocketTable): Description {
   return { kind, target: link, access, ...(kind === 'file' ? { size: stats.size } : {}), mode };
 }
 
-function kindOf(stats: Stats): string {
+/** The kind of a file. */
+export function kindOf(stats: Stats): string {
   if (stats.isFile()) return 'file';
   if (stats.isDirectory()) return 'directory';
   if (stats.isCharacterDevice()) return 'character device';

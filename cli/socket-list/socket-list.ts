@@ -1,6 +1,7 @@
 /** Combines the data of the kernel about SEQPACKET sockets into one list. */
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { kindOf } from '../kernel/descriptors.js';
 import { SOCK_TYPES, type UnixSocket, unixSockets } from '../kernel/proc-net-unix.js';
 import { type Diagnostics, queryDiagnostics } from '../kernel/sock-diag.js';
 import { findSocketHolders, type Holder } from '../kernel/socket-holders.js';
@@ -103,8 +104,9 @@ export function explainNothing(address: string): string {
   if (other !== undefined) {
     return `${address} is a ${SOCK_TYPES[other.type] ?? 'different'} socket: see "ss -xap src ${address}"`;
   }
-  const exists = !address.startsWith('@') && statSync(address, { throwIfNoEntry: false }) !== undefined;
-  return exists
+  const stats = address.startsWith('@') ? undefined : statSync(address, { throwIfNoEntry: false });
+  if (stats === undefined) return `no SEQPACKET socket has the address ${address}: "seqpacket ls" shows all`;
+  return stats.isSocket()
     ? `no process holds ${address}: it was closed, or belongs to another network namespace`
-    : `no SEQPACKET socket has the address ${address}: "seqpacket ls" shows all`;
+    : `${address} is not a socket, but a ${kindOf(stats)}`;
 }

@@ -1,9 +1,9 @@
 /** `seqpacket ls`: the sockets of the system, and the processes that hold them. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { statSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { relative } from 'node:path';
+import { dirname, relative } from 'node:path';
 import { describe, it } from 'node:test';
 import { connect, listen } from 'seqpacket';
 import { Cli, parsed, run } from '../support/command.js';
@@ -95,6 +95,16 @@ describe('ls', () => {
     t.after(() => server.close());
     await once(server, 'listening');
     assert.match((await run(t, ['ls', path])).stderr, /is a stream socket/);
+    const file = scratchPath('file');
+    writeFileSync(file, '');
+    for (const [no, kind] of [
+      [file, 'file'],
+      [dirname(file), 'directory'],
+      ['/dev/null', 'character device'],
+    ] as const) {
+      const { code, stderr } = await run(t, ['ls', no]);
+      assert.deepEqual([code, stderr], [1, `seqpacket: ${no} is not a socket, but a ${kind}\n`]);
+    }
     for (const none of ['', '@']) {
       const { code, stderr } = await run(t, ['ls', none]);
       assert.equal(code, 2);
