@@ -5,6 +5,19 @@ export function collect(value: string, previous: string[] = []): string[] {
   return [...previous, value];
 }
 
+/** A regular expression of JavaScript, in which ^ and $ match at each line. */
+export function expression(value: string): RegExp {
+  try {
+    return new RegExp(value, 'm');
+  } catch (error) {
+    throw new InvalidArgumentError(`${(error as Error).message}.`);
+  }
+}
+
+export function collectExpression(value: string, previous: RegExp[] = []): RegExp[] {
+  return [...previous, expression(value)];
+}
+
 /** Digits are the number of a descriptor, other text is the name of a file. */
 export function collectDescriptor(value: string, previous: (string | number)[] = []): (string | number)[] {
   return [...previous, /^\d+$/.test(value) ? Number(value) : value];
@@ -28,6 +41,11 @@ export function positiveInteger(value: string): number {
 export function portNumber(value: string): number {
   if (!/^\d{1,5}$/.test(value) || Number(value) > 65_535)
     throw new InvalidArgumentError('A port number, up to 65535.');
+  return Number(value);
+}
+
+export function size(value: string): number {
+  if (!/^\d{1,9}$/.test(value)) throw new InvalidArgumentError('A number of bytes.');
   return Number(value);
 }
 

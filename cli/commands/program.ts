@@ -8,10 +8,21 @@ import { addListen } from './listen.js';
 import { addLs } from './ls.js';
 import { addManual } from './manual.js';
 import { addReplay } from './replay.js';
+import { addShow } from './show.js';
 import { addTrace } from './trace.js';
 
 /** In the order of the help. */
-const COMMANDS = [addConnect, addListen, addLs, addTrace, addReplay, addBench, addCompletion, addManual];
+const COMMANDS = [
+  addConnect,
+  addListen,
+  addLs,
+  addTrace,
+  addShow,
+  addReplay,
+  addBench,
+  addCompletion,
+  addManual,
+];
 
 export function createProgram(report: ReportResult): DocumentedCommand {
   const program = new DocumentedCommand('seqpacket')

@@ -1,8 +1,9 @@
 /** The definition of `seqpacket trace`. */
 import type { DocumentedCommand, ReportResult } from '../command-line/command.js';
-import { byteCount, fileMode, portNumber } from '../command-line/option-values.js';
+import { fileMode, portNumber } from '../command-line/option-values.js';
 import { LiveInspector } from '../inspector/live-inspector.js';
 import { runTrace, type TraceOptions } from '../trace/trace.js';
+import { addDisplayOptions } from './display-options.js';
 
 interface WebOption {
   /** True without a port. */
@@ -10,7 +11,7 @@ interface WebOption {
 }
 
 export function addTrace(program: DocumentedCommand, report: ReportResult): void {
-  program
+  const command = program
     .command('trace')
     .summary('show and record the traffic of a service')
     .description(
@@ -19,9 +20,8 @@ export function addTrace(program: DocumentedCommand, report: ReportResult): void
 Connects to the service for each client. Messages are forwarded whole, with their descriptors; so are empty messages, ends of file and resets. If a receiver is slow, the sender waits. "->" is the direction to the service, "<-" to the client. The service sees the process id and user of trace instead of the client's. Runs until it is interrupted.`,
     )
     .argument('<listen>', 'the address for the clients')
-    .argument('<connect>', 'the address of the service')
-    .option('-b, --bytes <count>', 'the number of bytes to show of each message, or "all"', byteCount, 256)
-    .option('-j, --json', 'print lines of JSON')
+    .argument('<connect>', 'the address of the service');
+  addDisplayOptions(command)
     .option('-q, --quiet', 'print nothing')
     .option(
       '-w, --write <file>',
@@ -38,6 +38,8 @@ Connects to the service for each client. Messages are forwarded whole, with thei
       `
   Show the traffic of a client that can be given another address
     seqpacket trace /tmp/between.socket /run/service.socket
+  Show requests and answers in JSON
+    seqpacket trace --text @between @service
   Show the traffic of a running service, without restarting it
     mv /run/service.socket /run/service.real
     seqpacket trace /run/service.socket /run/service.real; mv /run/service.real /run/service.socket

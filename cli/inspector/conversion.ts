@@ -1,10 +1,11 @@
 /** Converts the frames of a page to a recording, and recordings to frames. */
 
 import type { Description } from '../kernel/descriptors.js';
-import { parseDescription } from '../kernel/descriptors.js';
+import { Failure } from '../process/failure.js';
 import type { Output } from '../process/output.js';
 import type { ForwardedMessage } from '../trace/forwarding.js';
-import { parseRecording, type RecordedEvent, Recording } from '../trace/recording.js';
+import { PcapngError } from '../trace/pcapng.js';
+import { parseRecording, type Recorded, Recording } from '../trace/recording.js';
 import { encodeFrame, type Frame, FrameReader, type MessageFrame } from './frames.js';
 
 /** No message is that long, so that what a page sends is not kept in memory without a limit. */
@@ -53,7 +54,7 @@ class Exporter {
     switch (frame.type) {
       case 'connection':
         this.#clients.set(frame.connection, frame.client);
-        this.#recording.opened(frame.connection, frame.peers);
+        this.#recording.opened(frame.connection, frame.peers, frame.time, frame.client);
         return;
       case 'message':
         this.#requireOpened(frame.connection);
@@ -68,8 +69,9 @@ class Exporter {
         return;
       case 'event':
         this.#requireOpened(frame.connection);
-        if (frame.direction !== undefined)
-          this.#recording.event(frame.time, frame.connection, frame.direction, frame.event);
+        if (frame.event === 'closed') this.#recording.closed(frame.connection, frame.time);
+        else if (frame.direction !== undefined)
+          this.#recording.event(frame.time, frame.connection, frame.direction, frame.event, frame.detail);
     }
   }
 
@@ -89,8 +91,10 @@ const CHECKS: Record<string, (value: unknown) => boolean> = {
   direction: (value) => value === 'to server' || value === 'to client',
   peers: isText,
   event: isText,
+  detail: isText,
   fds: (value) => Array.isArray(value) && value.every(isDescription),
-  credentials: (value) => isObject(value) && [value['pid'], value['uid'], value['gid']].every(isNumber),
+  client: isPeer,
+  credentials: isPeer,
 };
 
 const REQUIRED: Record<string, readonly string[]> = {
@@ -101,6 +105,10 @@ const REQUIRED: Record<string, readonly string[]> = {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
+}
+
+function isPeer(value: unknown): boolean {
+  return isObject(value) && [value['pid'], value['uid'], value['gid']].every(isNumber);
 }
 
 function isDescription(value: unknown): boolean {
@@ -136,27 +144,49 @@ function messageOf(
  * @throws {Failure} if it is malformed
  */
 export async function recordingToFrames(pieces: AsyncIterable<Buffer>, output: Output): Promise<void> {
-  for await (const bytes of framesOf(parseRecording(pieces, 'the file'))) {
-    output.write(bytes);
-    await output.backPressure();
+  try {
+    for await (const bytes of framesOf(parseRecording(pieces))) {
+      output.write(bytes);
+      await output.backPressure();
+    }
+  } catch (error) {
+    if (!(error instanceof PcapngError)) throw error;
+    throw new Failure(`the file is not a recording of "seqpacket trace --write": ${error.message}`);
   }
 }
 
-/** The frames of recorded events. The frame of a connection precedes its first event. */
-export async function* framesOf(events: AsyncIterable<RecordedEvent>): AsyncGenerator<Uint8Array> {
-  const opened = new Set<number>();
-  for await (const { connection, time, direction, peers, data, event, ...more } of events) {
-    if (!opened.has(connection)) {
-      opened.add(connection);
-      yield encodeFrame({ type: 'connection', connection, time, peers });
+/** The frames of what was recorded. */
+export async function* framesOf(recording: AsyncIterable<Recorded>): AsyncGenerator<Uint8Array> {
+  for await (const recorded of recording) {
+    const { connection, time } = recorded;
+    switch (recorded.type) {
+      case 'opened': {
+        const { peers, client } = recorded;
+        const end = client && { client: { ...client, user: '', command: '' } };
+        yield encodeFrame({ type: 'connection', connection, time, peers, ...end });
+        break;
+      }
+      case 'message': {
+        const { direction, message, descriptions } = recorded;
+        const { data, credentials, isSentAgain, controlTruncated } = message;
+        const details = {
+          ...(credentials && { credentials }),
+          ...(isSentAgain && { isSentAgain }),
+          ...(controlTruncated && { descriptorsLost: true }),
+        };
+        yield encodeFrame(
+          { type: 'message', connection, time, direction, fds: descriptions, ...details },
+          data,
+        );
+        break;
+      }
+      case 'event': {
+        const { direction, event, detail } = recorded;
+        yield encodeFrame({ type: 'event', connection, time, direction, event, ...(detail && { detail }) });
+        break;
+      }
+      case 'closed':
+        yield encodeFrame({ type: 'event', connection, time, event: 'closed' });
     }
-    if (data === undefined) {
-      if (event !== undefined) yield encodeFrame({ type: 'event', connection, time, direction, event });
-      continue;
-    }
-    const fds = more.descriptors.map((line) => parseDescription(line.replace(/^descriptor \d+: /, '')));
-    const { credentials, isSentAgain } = more;
-    const details = { ...(credentials && { credentials }), ...(isSentAgain && { isSentAgain }) };
-    yield encodeFrame({ type: 'message', connection, time, direction, fds, ...details }, data);
   }
 }

@@ -2,7 +2,7 @@
 import { reasonOf } from '../process/failure.js';
 import { onStop } from '../process/stopping.js';
 import { printError, printRemark } from '../process/terminal.js';
-import type { RecordedEvent } from '../trace/recording.js';
+import type { Recorded } from '../trace/recording.js';
 import { framesOf } from './conversion.js';
 import { InspectorServer } from './inspector-server.js';
 import { type PageStream, RequestError, type Subject } from './subject.js';
@@ -11,7 +11,7 @@ class RecordingSubject implements Subject {
   readonly isLive = false;
 
   constructor(
-    private readonly events: () => AsyncIterable<RecordedEvent>,
+    private readonly events: () => AsyncIterable<Recorded>,
     readonly title: string,
   ) {}
 
@@ -43,7 +43,7 @@ class RecordingSubject implements Subject {
  * @throws {Failure} if the port cannot be used
  */
 export async function serveRecording(
-  events: () => AsyncIterable<RecordedEvent>,
+  events: () => AsyncIterable<Recorded>,
   title: string,
   port: number,
   directory?: string,

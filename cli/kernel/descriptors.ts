@@ -88,19 +88,20 @@ export function formatDescription({ kind, target, access, size }: Description): 
   return `${target === '' ? kind : `${kind} ${target}`} (${details})`;
 }
 
-const FORMATTED =
-  /^(file|directory|character device|block device|named pipe|socket file|symbolic link|pipe|socket|memfd|pidfd|descriptor|\S+)(?: (.*))? \((read-only|write-only|read-write|path only|unknown)(?:, (\d+) bytes)?\)$/s;
+/** The kinds whose names contain spaces. */
+const LONG_KINDS = /^(?:(?:character|block) device|named pipe|socket file|symbolic link|\S+)/;
+const DETAILS = / \((read-only|write-only|read-write|path only|unknown)(?:, (\d+) bytes)?\)$/;
 
-/** The reverse of `formatDescription`. */
+/** The inverse of `formatDescription`. */
 export function parseDescription(text: string): Description {
-  const match = FORMATTED.exec(text);
-  if (match === null) return { kind: 'descriptor', target: text, access: 'unknown' };
-  const [, kind, target, access, size] = match as unknown as [
-    string,
-    string,
-    string | undefined,
-    Description['access'],
-    string | undefined,
-  ];
-  return { kind, target: target ?? '', access, ...(size === undefined ? {} : { size: Number(size) }) };
+  const details = DETAILS.exec(text);
+  const [whole = text, access = 'unknown', size] = details ?? [];
+  const named = details === null ? text : text.slice(0, -whole.length);
+  const kind = LONG_KINDS.exec(named)?.[0] ?? 'descriptor';
+  return {
+    kind,
+    target: named.slice(kind.length + 1),
+    access: access as Description['access'],
+    ...(size === undefined ? {} : { size: Number(size) }),
+  };
 }

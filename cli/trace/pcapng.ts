@@ -3,6 +3,7 @@ import type { Output } from '../process/output.js';
 
 const SECTION_HEADER = 0x0a0d0d0a;
 const INTERFACE_DESCRIPTION = 1;
+const INTERFACE_STATISTICS = 5;
 const ENHANCED_PACKET = 6;
 const BYTE_ORDER_MAGIC = 0x1a2b3c4d;
 
@@ -13,6 +14,8 @@ const IF_NAME = 2;
 const IF_DESCRIPTION = 3;
 const IF_TSRESOL = 9;
 const EPB_FLAGS = 2;
+const ISB_START_TIME = 2;
+const ISB_END_TIME = 3;
 const MICROSECONDS = 6;
 
 /** Reserved for private use: a packet is a message without a header. */
@@ -25,6 +28,14 @@ export const OUTBOUND = 2;
 type Option = [code: number, value: Buffer];
 
 const text = (value: string) => Buffer.from(value.slice(0, 16_384));
+
+/** Two 32-bit numbers, of which the first is the more significant one. */
+function timestamp(time: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeUInt32LE(Math.floor(time / 2 ** 32), 0);
+  bytes.writeUInt32LE(time % 2 ** 32, 4);
+  return bytes;
+}
 
 function padded(length: number): number {
   return (length + 3) & ~3;
@@ -66,25 +77,39 @@ export class PcapngWriter {
   }
 
   /** Adds an interface, and returns its number. */
-  interface(name: string, description: string): number {
+  interface(name: string, description: string, comment: string): number {
     const body = Buffer.alloc(8);
     body.writeUInt16LE(LINKTYPE_USER0, 0);
-    this.output.write(
-      block(INTERFACE_DESCRIPTION, body, [
-        [IF_NAME, text(name)],
-        [IF_DESCRIPTION, text(description)],
-        [IF_TSRESOL, Buffer.from([MICROSECONDS])],
-      ]),
-    );
+    const options: Option[] = [
+      [IF_NAME, text(name)],
+      [IF_DESCRIPTION, text(description)],
+      [IF_TSRESOL, Buffer.from([MICROSECONDS])],
+    ];
+    if (comment !== '') options.push([OPT_COMMENT, text(comment)]);
+    this.output.write(block(INTERFACE_DESCRIPTION, body, options));
     return this.#interfaces++;
+  }
+
+  /**
+   * Writes when an interface came into use, and when it went out of use, as far as that has happened.
+   *
+   * @param time microseconds since 1970, as the other two
+   */
+  statistics(number: number, time: number, start: number | undefined, end?: number): void {
+    const body = Buffer.alloc(12);
+    body.writeUInt32LE(number, 0);
+    timestamp(time).copy(body, 4);
+    const options: Option[] = [];
+    if (start !== undefined) options.push([ISB_START_TIME, timestamp(start)]);
+    if (end !== undefined) options.push([ISB_END_TIME, timestamp(end)]);
+    this.output.write(block(INTERFACE_STATISTICS, body, options));
   }
 
   /** @param time microseconds since 1970 */
   packet(number: number, time: number, flags: number, data: Buffer, comment: string): void {
     const body = Buffer.allocUnsafe(20 + data.length);
     body.writeUInt32LE(number, 0);
-    body.writeUInt32LE(Math.floor(time / 2 ** 32), 4);
-    body.writeUInt32LE(time % 2 ** 32, 8);
+    timestamp(time).copy(body, 4);
     body.writeUInt32LE(data.length, 12);
     body.writeUInt32LE(data.length, 16);
     data.copy(body, 20);
@@ -96,32 +121,34 @@ export class PcapngWriter {
   }
 }
 
-export interface Packet {
-  interface: string;
-  /** The description of the interface; `''` if it has none. */
+/** Its objects are the same for all blocks of one interface. */
+export interface Interface {
+  name: string;
   description: string;
-  /** Microseconds since 1970. */
-  time: number;
-  flags: number;
-  data: Buffer;
   comment: string;
 }
+
+export type PcapngBlock =
+  | { type: 'interface'; interface: Interface }
+  | { type: 'packet'; interface: Interface; time: number; flags: number; data: Buffer; comment: string }
+  /** Times of an interface: microseconds since 1970, as in packets. */
+  | { type: 'statistics'; interface: Interface; start: number | undefined; end: number | undefined };
 
 /** A malformed file. */
 export class PcapngError extends Error {}
 
 /**
- * Reads the packets of a file, in both byte orders. Other blocks are ignored.
+ * Reads a file, in both byte orders. Blocks of other types are ignored.
  *
  * @param pieces the bytes of the file, in pieces of any length
  * @throws {PcapngError}
  */
-export async function* readPcapng(pieces: AsyncIterable<Buffer>): AsyncGenerator<Packet> {
-  let interfaces: { name: string; description: string; perSecond: number }[] = [];
+export async function* readPcapng(pieces: AsyncIterable<Buffer>): AsyncGenerator<PcapngBlock> {
+  let interfaces: (Interface & { perSecond: number })[] = [];
   let isLittle = true;
   for await (const bytes of blocks(pieces)) {
-    const u16 = (at: number) => (isLittle ? bytes.readUInt16LE(at) : bytes.readUInt16BE(at));
-    const u32 = (at: number) => (isLittle ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at));
+    const u16 = (at: number, from = bytes) => (isLittle ? from.readUInt16LE(at) : from.readUInt16BE(at));
+    const u32 = (at: number, from = bytes) => (isLittle ? from.readUInt32LE(at) : from.readUInt32BE(at));
     if (bytes.readUInt32LE(0) === SECTION_HEADER) {
       isLittle = bytes.readUInt32LE(8) === BYTE_ORDER_MAGIC;
       interfaces = [];
@@ -136,6 +163,10 @@ export async function* readPcapng(pieces: AsyncIterable<Buffer>): AsyncGenerator
       return found;
     };
     const option = (found: Option[], code: number) => found.find(([each]) => each === code)?.[1];
+    const time = (at: number, perSecond: number, from = bytes) => {
+      const ticks = u32(at, from) * 2 ** 32 + u32(at + 4, from);
+      return perSecond === 1e6 ? ticks : Math.floor((ticks / perSecond) * 1e6);
+    };
     switch (u32(0)) {
       case INTERFACE_DESCRIPTION: {
         if (end < 16) throw new PcapngError('an interface is malformed');
@@ -144,11 +175,30 @@ export async function* readPcapng(pieces: AsyncIterable<Buffer>): AsyncGenerator
         }
         const found = options(16);
         const resolution = option(found, IF_TSRESOL)?.[0] ?? MICROSECONDS;
-        interfaces.push({
+        const added = {
           name: String(option(found, IF_NAME) ?? `interface ${interfaces.length}`),
           description: String(option(found, IF_DESCRIPTION) ?? ''),
+          comment: String(option(found, OPT_COMMENT) ?? ''),
           perSecond: (resolution & 0x80) === 0 ? 10 ** resolution : 2 ** (resolution & 0x7f),
-        });
+        };
+        interfaces.push(added);
+        yield { type: 'interface', interface: added };
+        break;
+      }
+      case INTERFACE_STATISTICS: {
+        const on = end < 20 ? undefined : interfaces[u32(8)];
+        if (on === undefined) throw new PcapngError('statistics are malformed');
+        const found = options(20);
+        const timeOf = (code: number) => {
+          const value = option(found, code);
+          return value?.length === 8 ? time(0, on.perSecond, value) : undefined;
+        };
+        yield {
+          type: 'statistics',
+          interface: on,
+          start: timeOf(ISB_START_TIME),
+          end: timeOf(ISB_END_TIME),
+        };
         break;
       }
       case ENHANCED_PACKET: {
@@ -159,12 +209,11 @@ export async function* readPcapng(pieces: AsyncIterable<Buffer>): AsyncGenerator
         if (captured !== u32(24)) throw new PcapngError('a message was truncated when it was recorded');
         const found = options(28 + padded(captured));
         const flags = option(found, EPB_FLAGS);
-        const ticks = u32(12) * 2 ** 32 + u32(16);
         yield {
-          interface: on.name,
-          description: on.description,
-          time: on.perSecond === 1e6 ? ticks : Math.floor((ticks / on.perSecond) * 1e6),
-          flags: flags?.length === 4 ? (isLittle ? flags.readUInt32LE(0) : flags.readUInt32BE(0)) : 0,
+          type: 'packet',
+          interface: on,
+          time: time(12, on.perSecond),
+          flags: flags?.length === 4 ? u32(0, flags) : 0,
           data: Buffer.from(bytes.subarray(28, 28 + captured)),
           comment: String(option(found, OPT_COMMENT) ?? ''),
         };

@@ -11,7 +11,7 @@ import { offStop, onStop, sleep, stopSignal } from '../process/stopping.js';
 import { paint, printRemark } from '../process/terminal.js';
 import type { Direction } from './forwarding.js';
 import { hexDump } from './hex-dump.js';
-import { type RecordedEvent, readRecording } from './recording.js';
+import { type Recorded, type RecordedEvent, type RecordedMessage, readRecording } from './recording.js';
 
 export interface ReplayOptions {
   /** How many bytes of each message to show. */
@@ -27,15 +27,23 @@ export interface ReplayOptions {
   timeout: number;
 }
 
+/** A message, or the end of a direction. */
+type Step = RecordedMessage | RecordedEvent;
+
+function isStep(recorded: Recorded): recorded is Step {
+  return recorded.type === 'message' || (recorded.type === 'event' && recorded.event !== 'not delivered');
+}
+
 export async function runReplay(
   file: string,
   address: string,
   options: ReplayOptions,
 ): Promise<number | undefined> {
   const player = new Player(address, options);
-  const connections = new Map<number, RecordedEvent[]>();
+  const connections = new Map<number, Step[]>();
   for await (const recorded of readRecording(file)) {
     if (options.connection !== undefined && recorded.connection !== options.connection) continue;
+    if (!isStep(recorded)) continue;
     const list = connections.get(recorded.connection);
     if (list === undefined) connections.set(recorded.connection, [recorded]);
     else list.push(recorded);
@@ -88,7 +96,7 @@ class Player {
     this.#acceptor?.close();
   }
 
-  async play(number: number, recorded: readonly RecordedEvent[]): Promise<void> {
+  async play(number: number, recorded: readonly Step[]): Promise<void> {
     const socket = await this.#open();
     if (socket === undefined) return;
     const close = () => socket.close();
@@ -114,14 +122,17 @@ class Player {
     return connectTo(this.#address, { emptyMessages: 'deliver' });
   }
 
-  async #send(socket: SeqpacketSocket, number: number, { data, descriptors }: RecordedEvent): Promise<void> {
-    if (data === undefined) {
+  async #send(socket: SeqpacketSocket, number: number, step: Step): Promise<void> {
+    if (step.type === 'event') {
       this.#show('->', number, 'end of file');
       if (socket.isOpen) socket.shutdown('send');
       return;
     }
+    const { data } = step.message;
     this.#show('->', number, `${data.length} bytes`, data);
-    for (const descriptor of descriptors) printRemark(`#${number} sent without ${descriptor}`);
+    for (const [index, description] of step.descriptions.entries()) {
+      printRemark(`#${number} sent without descriptor ${index}: ${formatDescription(description)}`);
+    }
     try {
       await sendMessage(socket, data, []);
       this.#sent++;
@@ -131,7 +142,8 @@ class Player {
   }
 
   /** Compares the next message or end of file with the recording. Returns whether the connection continues. */
-  async #expect(inbox: Inbox, number: number, { data }: RecordedEvent): Promise<boolean> {
+  async #expect(inbox: Inbox, number: number, step: Step): Promise<boolean> {
+    const data = step.type === 'message' ? step.message.data : undefined;
     const message = await this.#receive(
       inbox,
       data === undefined ? 'the recorded end of file' : 'a recorded message',

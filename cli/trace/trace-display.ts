@@ -7,6 +7,7 @@ import { stdout } from '../process/output.js';
 import { paint, printable } from '../process/terminal.js';
 import type { Direction, ForwardedMessage } from './forwarding.js';
 import { hexDump } from './hex-dump.js';
+import { textDump } from './text-dump.js';
 
 export interface TraceDisplay {
   message(
@@ -22,9 +23,9 @@ export interface TraceDisplay {
 const ARROWS = { 'to server': '->', 'to client': '<-' } as const;
 const COLOURS = { 'to server': 'green', 'to client': 'blue' } as const;
 
-export class TextTraceDisplay implements TraceDisplay {
-  /** @param maxBytes how many bytes of each message to show */
-  constructor(private readonly maxBytes: number) {}
+class TextTraceDisplay implements TraceDisplay {
+  /** @param dump formats contents as lines */
+  constructor(private readonly dump: (data: Buffer) => string) {}
 
   message(
     { time, connection }: EventOrigin,
@@ -43,7 +44,7 @@ export class TextTraceDisplay implements TraceDisplay {
     let text = `${paint(COLOURS[direction], line)}\n`;
     for (const [index, each] of descriptions.entries())
       text += `    fd ${index}: ${printable(formatDescription(each))}\n`;
-    stdout.write(text + hexDump(data, this.maxBytes));
+    stdout.write(text + this.dump(data));
   }
 
   event(
@@ -58,7 +59,7 @@ export class TextTraceDisplay implements TraceDisplay {
   }
 }
 
-export class JsonTraceDisplay implements TraceDisplay {
+class JsonTraceDisplay implements TraceDisplay {
   message(
     origin: EventOrigin,
     direction: Direction,
@@ -76,4 +77,20 @@ export class JsonTraceDisplay implements TraceDisplay {
     };
     stdout.write(formatEvent(event, origin, details));
   }
+}
+
+const DEFAULT_BYTES = 256;
+
+export interface DisplayOptions {
+  /** How many bytes of each message to show; undefined: the default. */
+  bytes?: number | undefined;
+  json?: boolean | undefined;
+  /** Whether contents are shown as text. */
+  text?: boolean | undefined;
+}
+
+export function createTraceDisplay({ bytes, json, text }: DisplayOptions): TraceDisplay {
+  if (json) return new JsonTraceDisplay();
+  if (text) return new TextTraceDisplay((data) => textDump(data, bytes ?? Number.POSITIVE_INFINITY));
+  return new TextTraceDisplay((data) => hexDump(data, bytes ?? DEFAULT_BYTES));
 }

@@ -13,16 +13,18 @@ import { offStop, onStop, stopSignal } from '../process/stopping.js';
 import { printError, printRemark } from '../process/terminal.js';
 import { type Direction, type ForwardedMessage, Forwarding, type Observer } from './forwarding.js';
 import { Recording } from './recording.js';
-import { JsonTraceDisplay, TextTraceDisplay, type TraceDisplay } from './trace-display.js';
+import { createTraceDisplay, type TraceDisplay } from './trace-display.js';
 import type { Link, TraceObserver } from './trace-observer.js';
 
 export interface TraceOptions {
-  /** How many bytes of each message to show. */
-  bytes: number;
+  /** How many bytes of each message to show; undefined: the default. */
+  bytes?: number | undefined;
   json?: boolean | undefined;
   mode?: number | undefined;
   once?: boolean | undefined;
   quiet?: boolean | undefined;
+  /** Whether contents are shown as text. */
+  text?: boolean | undefined;
   /** A file, or `-` for standard output. */
   write?: string | undefined;
 }
@@ -74,12 +76,12 @@ class Tracer {
 
   static async create(
     target: string,
-    { bytes, json, once, quiet, write }: TraceOptions,
+    options: TraceOptions,
     observer: TraceObserver | undefined,
   ): Promise<Tracer> {
+    const { once, quiet, write } = options;
     const tracer = new Tracer(target, once === true, observer);
-    if (!quiet && write !== '-')
-      tracer.#display = json ? new JsonTraceDisplay() : new TextTraceDisplay(bytes);
+    if (!quiet && write !== '-') tracer.#display = createTraceDisplay(options);
     if (write === '-') {
       if (process.stdout.isTTY) {
         throw new Failure('a recording cannot be written to a terminal: use a file or a pipe', EXIT.usage);
@@ -125,8 +127,8 @@ class Tracer {
     } finally {
       offStop(close);
       client.close();
-      this.#recording?.closed(number);
       const origin = { time: now(), connection: number };
+      this.#recording?.closed(number, origin.time);
       this.#display?.event(origin, undefined, 'closed');
       this.#observer?.event(origin, undefined, 'closed');
     }
@@ -143,7 +145,7 @@ class Tracer {
       const peers = `client ${formatPeer(clientPeer)}; server ${formatPeer(serverPeer)} at ${this.#target}`;
       const origin = { time: now(), connection: number };
       this.#display?.event(origin, undefined, 'open', peers);
-      this.#recording?.opened(number, peers);
+      this.#recording?.opened(number, peers, origin.time, clientPeer);
       const forwarding = new Forwarding(client, server, this.#observerOf(number, clientPeer));
       const link: Link = { client, server, forwarding };
       this.#observer?.opened(origin, { client: clientPeer, server: serverPeer, peers, link });
@@ -190,7 +192,7 @@ class Tracer {
         const origin = { time, connection: number };
         display?.event(origin, direction, event, detail);
         observer?.event(origin, direction, event, detail);
-        recording?.event(time, number, direction, event);
+        recording?.event(time, number, direction, event, detail);
       },
     };
   }

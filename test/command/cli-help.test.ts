@@ -12,7 +12,7 @@ const TIMEOUT = { timeout: 60_000 };
 const PROGRAM = { encoding: 'utf8', timeout: 20_000, env: unsanitizedEnvironment() } as const;
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const documentation = readFileSync(`${root}docs/cli.md`, 'utf8');
-const COMMANDS = ['connect', 'listen', 'ls', 'trace', 'replay', 'bench', 'completion', 'manual'];
+const COMMANDS = ['connect', 'listen', 'ls', 'trace', 'show', 'replay', 'bench', 'completion', 'manual'];
 
 const helps = new Map<string, string>();
 
@@ -67,6 +67,9 @@ describe('wrong usage', TIMEOUT, () => {
     [['connect', '/x', '--delimiter', '\\q'], /--delimiter: \\q is unknown/],
     [['listen', '@x', '--mode', '600'], /an abstract name has no permissions/],
     [['connect', '/x', '--count', '0'], /A whole number, 1 or greater/],
+    [['trace', '/x', '/y', '--text', '--json'], /cannot be used with/],
+    [['show', '/x', '--match', '('], /Invalid regular expression/],
+    [['show', '/x', '--min-size', 'all'], /A number of bytes/],
     [['listen', '/x', '--exec-as', 'fd'], /--exec-as needs --exec/],
   ];
   for (const [args, reason] of cases) {
@@ -133,6 +136,7 @@ describe('completion', TIMEOUT, () => {
     assert.deepEqual(complete('trace', '--by'), ['--bytes']);
     assert.deepEqual(complete('listen', '--exec-as', ''), ['lines', 'fd', 'stdio']);
     assert.deepEqual(complete('connect', '--no'), ['--no-shutdown']);
+    assert.deepEqual(complete('show', '--direction', ''), ['client', 'server']);
     assert.deepEqual(complete('completion', ''), ['bash', 'zsh', 'fish']);
     assert.deepEqual(
       complete('connect', '/etc/passw').sort(),

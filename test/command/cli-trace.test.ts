@@ -137,6 +137,63 @@ describe('trace', TIMEOUT, () => {
     }
   });
 
+  it('--text: shows lines, and JSON as it was sent, laid out', async (t) => {
+    const { client, server, trace } = await traced(t, '--text');
+    const long = `{"id":12345678901234567890, "id":1e2, "text":"${'x'.repeat(90)} \\"{\\u00e4",\n"list":[1,[],{}, {"a":null}]}`;
+    const contents: [string | Buffer, string[]][] = [
+      ['one\n\n\ttwo\x1b[2J ä\n', ['one', '', '\ttwo\\x1b[2J ä\\x0a']],
+      ['{"id":12345678901234567890,"list":[1,2]}', ['{"id": 12345678901234567890, "list": [1, 2]}']],
+      [
+        long,
+        [
+          '{',
+          '  "id": 12345678901234567890,',
+          '  "id": 1e2,',
+          `  "text": "${'x'.repeat(90)} \\"{\\u00e4",`,
+          '  "list": [1, [], {}, {"a": null}]',
+          '}',
+        ],
+      ],
+      [`${'['.repeat(5000)}${']'.repeat(5000)}`, [`${'['.repeat(5000)}${']'.repeat(5000)}`]],
+      ['{"not": JSON}', ['{"not": JSON}']],
+      [Buffer.from('a café', 'latin1'), ['a caf\\xe9']],
+      [Buffer.from([0, 0, 0, 5, 255]), ['0000  00 00 00 05 ff                                    .....']],
+      ['', []],
+    ];
+    for (const [content] of contents) {
+      await client.send(Buffer.from(content as string));
+      await server.receiveMessage();
+    }
+    client.close();
+    server.close();
+    await trace.prints('closed');
+    const shown = trace.stdout.split(/^\S+ #1 .*\n/m).slice(2, 2 + contents.length);
+    assert.deepEqual(
+      shown,
+      contents.map(([, lines]) => lines.map((line) => `    ${line}\n`).join('')),
+    );
+  });
+
+  it('--text --bytes: shows the start of contents, and no part of a character', async (t) => {
+    const { client, server, trace } = await traced(t, '--text', '--bytes', '4');
+    for (const text of ['größer', '{"a":1}', 'gr\nöß']) {
+      await client.send(Buffer.from(text));
+      await server.receiveMessage();
+    }
+    client.close();
+    server.close();
+    await trace.prints('closed');
+    const shown = trace.stdout.split('\n').filter((line) => line.startsWith('    '));
+    assert.deepEqual(shown, [
+      '    grö',
+      '    … 4 more bytes (--bytes)',
+      '    {"a"',
+      '    … 3 more bytes (--bytes)',
+      '    gr',
+      '    … 4 more bytes (--bytes)',
+    ]);
+  });
+
   it('shows them as JSON', async (t) => {
     const { client, server, trace } = await traced(t, '--json');
     await client.send(Buffer.from('ä'));

@@ -220,6 +220,34 @@ describe('trace and replay', TIMEOUT, () => {
     const seen = (await typed(t, [`${tshark!.command} 2>/dev/null`])).trimEnd();
     assert.deepEqual(sorted(seen), sorted(tshark!.output));
   });
+
+  it('and show, of JSON', async (t) => {
+    await capitals(t);
+    const name = 'docs/cli.md: $ seqpacket trace --text --write json.pcapng between.socket capitals.socket';
+    const [trace] = stepsOf(session(name));
+    const tracing = cli(t, args(trace!.command));
+    await tracing.tells('listening at ');
+    const search =
+      '{"id":7,"method":"search","parameters":{"text":"two words","limit":10,"sort":["name","date"]}}';
+    await cli(t, ['connect', '-m', search, '-m', '{"id": 8, "method": "status"}', 'between.socket']).done();
+    await tracing.prints('closed');
+    const { stdout, stderr } = await tracing.interrupted();
+    assert.deepEqual(sorted(stderr + stdout), sorted(trace!.output));
+
+    const selecting = 'docs/cli.md: $ seqpacket show --text --direction server --match STATUS json.pcapng';
+    const steps = stepsOf(session(selecting));
+    const shown = await typed(
+      t,
+      steps.map(({ command }) => command),
+    );
+    assert.equal(alike(shown), alike(steps.map(({ output }) => output).join('')));
+
+    const recipe = [...sessions.keys()].find((each) => each.includes('tshark -r json.pcapng -o'));
+    const [tshark] = stepsOf(session(recipe!));
+    if (missing('tshark') !== false) return t.diagnostic(String(missing('tshark')));
+    const decoded = await typed(t, [`${tshark!.command} 2>/dev/null`]);
+    assert.deepEqual(sorted(decoded), sorted(tshark!.output));
+  });
 });
 
 describe('trace --web', TIMEOUT, () => {

@@ -91,7 +91,7 @@ describe('an export', TIMEOUT, () => {
     const exported = scratchPath('exported.pcapng');
     writeFileSync(exported, answer.body);
     const events = await eventsOf(exported);
-    assert.equal(events.length, 12);
+    assert.equal(events.length, 16);
     // Not their times, which are taken once for both; and not the order of blocks, which is not that of the page.
     assert.deepEqual(events, await eventsOf(file));
     assert.ok(answer.body.equals(readFileSync(file)));
