@@ -1,7 +1,7 @@
 /** The definition of `seqpacket replay`. */
 import { Option } from 'commander';
 import type { DocumentedCommand, ReportResult } from '../command-line/command.js';
-import { byteCount, positiveInteger, seconds } from '../command-line/option-values.js';
+import { byteCount, collectExpression, positiveInteger, seconds } from '../command-line/option-values.js';
 import { type ReplayOptions, runReplay } from '../trace/replay.js';
 
 export function addReplay(program: DocumentedCommand, report: ReportResult): void {
@@ -23,6 +23,14 @@ The order is preserved: a message that was sent after an answer is sent once tha
     )
     .option('-n, --connection <number>', 'replay only this connection', positiveInteger)
     .option('--any-answer', 'do not compare the answers')
+    .addOption(
+      new Option(
+        '--ignore <regex>',
+        'do not compare the parts of answers that match, such as times and ids; can be repeated',
+      )
+        .argParser(collectExpression)
+        .conflicts('anyAnswer'),
+    )
     .option('-t, --timeout <seconds>', 'the maximum wait for each answer', seconds, 5)
     .option('-b, --bytes <count>', 'the number of bytes to show of each message, or "all"', byteCount, 256)
     .option('-q, --quiet', 'print differences only')
@@ -31,6 +39,8 @@ The order is preserved: a message that was sent after an answer is sent once tha
   Compare the answers of a new version with the recorded ones
     seqpacket trace --write talk.pcapng /tmp/between.socket /run/service.socket
     seqpacket replay talk.pcapng /run/new-version.socket
+  The same, with answers that contain a time and a number
+    seqpacket replay --ignore '\\d\\d:\\d\\d:\\d\\d' --ignore '"id": *\\d+' talk.pcapng /run/new-version.socket
   Replace the service for a client of the recording
     seqpacket replay --direction server talk.pcapng /tmp/mine.socket`,
     )

@@ -9,6 +9,7 @@ import { IdleTimeout } from '../process/idle-timeout.js';
 import { stdout } from '../process/output.js';
 import { offStop, onStop, sleep, stopSignal } from '../process/stopping.js';
 import { paint, printRemark } from '../process/terminal.js';
+import { isSame } from './comparison.js';
 import type { Direction } from './forwarding.js';
 import { hexDump } from './hex-dump.js';
 import { type Recorded, type RecordedEvent, type RecordedMessage, readRecording } from './recording.js';
@@ -21,6 +22,8 @@ export interface ReplayOptions {
   /** The side to play. */
   direction: 'client' | 'server';
   anyAnswer?: boolean | undefined;
+  /** The parts of answers that are not compared. */
+  ignore?: RegExp[] | undefined;
   quiet?: boolean | undefined;
   timing?: boolean | undefined;
   /** How long to wait for an answer, in seconds. */
@@ -166,7 +169,7 @@ class Player {
       );
       return false;
     }
-    if (this.#options.anyAnswer || message.data.equals(data)) {
+    if (this.#options.anyAnswer || isSame(message.data, data, this.#options.ignore)) {
       this.#same++;
       this.#show('<-', number, `${message.data.length} bytes`, message.data);
     } else {

@@ -5,7 +5,7 @@ import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import { connect, listen, type SeqpacketSocket } from 'seqpacket';
 import { Cli, run, tracing } from '../support/command.js';
-import { closing } from '../support/peers.js';
+import { closing, Python } from '../support/peers.js';
 import { missing, unsanitizedEnvironment } from '../support/programs.js';
 import { scratchPath } from '../support/scratch.js';
 
@@ -157,6 +157,49 @@ describe('a recording', TIMEOUT, () => {
     assert.match(stderr, /#1 sent without descriptor 0: character device \/dev\/null/);
     const any = await run(t, ['replay', '--any-answer', '--connection', '1', file, other]);
     assert.equal(any.code, 0);
+  });
+
+  it('is compared except for the parts that --ignore matches', { skip: missing('python3') }, async (t) => {
+    const path = scratchPath();
+    const script = `
+      import itertools, time
+      listener = listen(args[0])
+      for number in itertools.count(args[1]):
+          sock = listener.accept()[0]
+          while data := sock.recv(1000):
+              prefix = f'id={number} time={time.time_ns()} '.encode()
+              sock.send(prefix + (args[2].encode() if len(data) > 1 else b'\\xff') + data)
+          sock.close()
+    `;
+    const service = new Python(t, script, path, 9, 'ä');
+    assert.equal(await service.says(), 'listening');
+    const between = scratchPath('between');
+    const file = scratchPath('talk.pcapng');
+    const trace = await tracing(t, between, path, '--write', file, '--once');
+    const client = await run(t, ['connect', '-m', 'status', '-m', 'x', between]);
+    assert.match(client.stdout, /^id=9 time=\d+ ästatus\nid=9 /);
+    assert.equal((await trace.ended).code, 0);
+
+    const replayed = (...options: string[]) => run(t, ['replay', '--quiet', ...options, file, path]);
+    const without = await replayed();
+    assert.equal(without.code, 1);
+    assert.match(without.stdout, /^2 sent, 0 of 2 received as recorded, 2 differences$/m);
+    const one = await replayed('--ignore', 'time=\\d+');
+    assert.match(one.stdout, /^2 sent, 0 of 2 received as recorded, 2 differences$/m);
+    const both = await replayed('--ignore', 'time=\\d+', '--ignore', '^id=\\d+');
+    assert.deepEqual([both.code, both.stdout], [0, '']);
+    // A match in one of them only is a difference.
+    const other = await serveAll(t, (data) =>
+      Buffer.concat([Buffer.from('time=1 '), data.length > 1 ? Buffer.from('ä') : Buffer.of(0xff), data]),
+    );
+    const ignoring = ['--ignore', 'time=\\d+', '--ignore', '^id=\\d+ '];
+    assert.equal((await run(t, ['replay', ...ignoring, file, other])).code, 1);
+
+    for (const wrong of ['(', '[']) {
+      const { code, stderr } = await replayed('--ignore', wrong);
+      assert.equal(code, 2);
+      assert.match(stderr, /Invalid regular expression/);
+    }
   });
 
   it('of a flood is done again without waiting for each other for ever', async (t) => {

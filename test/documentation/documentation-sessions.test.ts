@@ -214,6 +214,11 @@ describe('trace and replay', TIMEOUT, () => {
     );
     assert.deepEqual(sorted(differing), sorted(steps.map(({ output }) => output).join('')));
 
+    const ignoring =
+      "docs/cli.md: $ seqpacket replay --quiet --ignore 'HELLO|goodbye' talk.pcapng polite.socket";
+    const [ignored] = stepsOf(session(ignoring));
+    assert.equal(alike(await typed(t, [ignored!.command])), alike(ignored!.output));
+
     const fields = 'frame.interface_name -e frame.packet_flags_direction -e data.data -e frame.comment';
     const [tshark] = stepsOf(session(`docs/cli.md: $ tshark -r talk.pcapng -T fields -e ${fields}`));
     if (missing('tshark') !== false) return t.diagnostic(String(missing('tshark')));
