@@ -58,7 +58,8 @@ export async function exchange(
       throw error;
     },
   );
-  let wasQuiet = false;
+  /** If the wait for answers has ended without them, how long it was. */
+  let quietMs: number | undefined;
   const sending = (async () => {
     for (let next = await source.next(); next !== undefined; next = await source.next()) {
       try {
@@ -70,8 +71,8 @@ export async function exchange(
     }
     if (shutdown === 'never') return;
     if (shutdown === 'after answers') {
-      const quietMs = Math.min(QUIET_MS, timeout.milliseconds / 2);
-      wasQuiet = !(await conversation.hasReceived(conversation.sent, quietMs));
+      const limit = Math.min(QUIET_MS, timeout.milliseconds / 2);
+      if (!(await conversation.hasReceived(conversation.sent, limit))) quietMs = limit;
     }
     conversation.halfClose();
   })().catch((error) => {
@@ -96,9 +97,9 @@ export async function exchange(
   if (count !== undefined && !isComplete()) {
     throw new Failure(`the peer has closed after ${conversation.received} of ${count} messages (--count)`);
   }
-  if (wasQuiet && conversation.received === 0) {
+  if (quietMs !== undefined && conversation.received === 0) {
     printRemark(
-      'no answer: the end of file was sent after 1 s without one (--no-shutdown: never, --shutdown: at once)',
+      `no answer: the end of file was sent after ${quietMs / 1000} s without one (--no-shutdown: never, --shutdown: at once)`,
     );
   }
   await session.received.finishCopies();

@@ -94,6 +94,9 @@ sock.close()
     assert.deepEqual(await python.says(), ['one', 'two']);
     const [slow] = await serving(t, UNLESS_ENDED, 5000);
     assert.deepEqual(await run(t, ['connect', '-m', 'status', slow]), outcome);
+    const [shorter] = await serving(t, NEVER);
+    const { stderr } = await run(t, ['connect', '-m', 'status', '--timeout', '1', shorter]);
+    assert.equal(stderr, NO_ANSWER.replace('after 1 s', 'after 0.5 s'));
   });
 
   it('leaves time for answers after the end of file within --timeout', async (t) => {
