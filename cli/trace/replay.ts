@@ -51,6 +51,7 @@ export async function runReplay(
     if (list === undefined) connections.set(recorded.connection, [recorded]);
     else list.push(recorded);
   }
+  if (stopSignal.aborted) return undefined;
   if (connections.size === 0) {
     const which = options.connection === undefined ? 'no connection' : `no connection ${options.connection}`;
     throw new Failure(`${which} with messages in ${file}`);

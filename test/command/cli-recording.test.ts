@@ -269,6 +269,17 @@ describe('a recording', TIMEOUT, () => {
     assert.match(stderr, /^seqpacket: #1: a recorded message was not received within 0.2 s$/m);
   });
 
+  it('that is read from a pipe does not hold back a signal', async (t) => {
+    const cli = new Cli(t, ['replay', '-', scratchPath()]);
+    cli.process.stdin.write(readFileSync(await recording(t)).subarray(0, 100));
+    const catchesSigterm = () => {
+      const status = readFileSync(`/proc/${cli.process.pid}/status`, 'utf8');
+      return (BigInt(`0x${/^SigCgt:\s*(\w+)/m.exec(status)![1]}`) & (1n << 14n)) !== 0n;
+    };
+    while (!catchesSigterm()) await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.deepEqual(await cli.interrupted('SIGTERM'), { code: 143, stdout: '', stderr: '' });
+  });
+
   it('has to be one', async (t) => {
     const path = await serveAll(t, capitals);
     const garbage = scratchPath('garbage');
