@@ -231,18 +231,19 @@ describe('the server of the inspector', TIMEOUT, () => {
 
   it('answers with the same headers what is no HTTP', async (t) => {
     const page = await served(t);
-    for (const text of [
-      'no HTTP\r\n\r\n',
-      'GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n',
-      `GET /api/frames HTTP/1.1\r\nHost: 127.0.0.1:${page.port}\r\nHost: evil\r\nConnection: close\r\n\r\n`,
-      `GET /api/frames HTTP/1.1\r\nHost: 127.0.0.1:${page.port}\r\nExpect: a miracle\r\nConnection: close\r\n\r\n`,
-    ]) {
+    const lines = `Host: 127.0.0.1:${page.port}\r\nX-Seqpacket-Token: ${page.token}\r\nConnection: close\r\n`;
+    for (const [status, text] of [
+      [400, 'no HTTP\r\n\r\n'],
+      [400, 'GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n'],
+      [421, `GET /api/frames HTTP/1.1\r\n${lines}Host: evil\r\n\r\n`],
+      [404, `GET /api/nothing HTTP/1.1\r\n${lines}Expect: a miracle\r\n\r\n`],
+    ] as const) {
       const socket = connectTcp(page.port, '127.0.0.1');
       t.after(() => socket.destroy());
       socket.write(text);
       let answer = '';
       for await (const piece of socket.setEncoding('latin1')) answer += piece;
-      assert.match(answer, /^HTTP\/1\.1 4\d\d /);
+      assert.ok(answer.startsWith(`HTTP/1.1 ${status} `), answer);
       assert.match(answer, /Content-Security-Policy: default-src 'self'/);
       assert.match(answer, /X-Frame-Options: DENY/);
       assert.ok(!answer.includes(SECRET));
