@@ -9,6 +9,8 @@ export class Drawing {
   readonly #draw: () => void;
   readonly #work: (isTimeOver: () => boolean) => boolean;
   #frame = 0;
+  /** When the page was drawn. */
+  #drawn = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
@@ -26,7 +28,8 @@ export class Drawing {
       this.#timer = undefined;
       this.#frame = requestAnimationFrame(this.#onFrame);
     } else {
-      this.#timer ??= setTimeout(() => this.request(true), INTERVAL_MS);
+      const pause = this.#drawn + INTERVAL_MS - performance.now();
+      this.#timer ??= setTimeout(() => this.request(true), Math.max(0, pause));
     }
   };
 
@@ -35,6 +38,7 @@ export class Drawing {
     const end = performance.now() + WORK_MS;
     const isBusy = this.#work(() => performance.now() >= end);
     this.#draw();
+    this.#drawn = performance.now();
     if (isBusy) this.request(true);
   };
 }

@@ -134,6 +134,8 @@ export class View {
   }
 
   moveToLast(): void {
+    // Rows may have come since the page was drawn.
+    this.filtered.advance(() => true, this.#end);
     const { rows } = this.filtered;
     if (rows.length > 0) this.select(rows.at(rows.length - 1));
     this.isFollowing = true;

@@ -28,7 +28,11 @@ export const KEYS: readonly Key[] = [
     keys: ['Home', 'End'],
     shown: 'Home End',
     purpose: 'first message; last message, and follow the newest',
-    action: ({ shown }, key) => (key === 'Home' ? shown.moveToFirst() : shown.moveToLast()),
+    action: (inspector, key) => {
+      if (key === 'Home') inspector.shown.moveToFirst();
+      else inspector.shown.moveToLast();
+      inspector.isDetailOpen ||= !isNarrow();
+    },
   },
   {
     keys: ['Enter'],

@@ -152,7 +152,11 @@ function Row({ inspector, number, index, style }: RowProps): ComponentChildren {
       <span class="cell-size" role="gridcell">
         {event === 0 ? formatSize(store.size(number)) : ''}
       </span>
-      <span class="cell-delay" role="gridcell" title={delay >= 0 ? 'time since the request' : ''}>
+      <span
+        class="cell-delay"
+        role="gridcell"
+        title={delay >= 0 && isToClient ? 'time since the request' : undefined}
+      >
         {delay >= 0 && isToClient ? formatDuration(delay) : ''}
       </span>
       <span class="cell-contents" role="gridcell">
