@@ -3,6 +3,17 @@ import { Option } from 'commander';
 import type { DocumentedCommand } from '../command-line/command.js';
 import { byteCount } from '../command-line/option-values.js';
 
+/** `--web` */
+export interface WebOption {
+  /** True without a port. */
+  web?: number | true;
+}
+
+/** The port of `--web`; 0: a free one. */
+export function portOf(web: number | true | undefined): number | undefined {
+  return web === true ? 0 : web;
+}
+
 export function addDisplayOptions(command: DocumentedCommand): DocumentedCommand {
   return command
     .option(

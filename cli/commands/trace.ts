@@ -3,12 +3,7 @@ import type { DocumentedCommand, ReportResult } from '../command-line/command.js
 import { fileMode, portNumber } from '../command-line/option-values.js';
 import { LiveInspector } from '../inspector/live-inspector.js';
 import { runTrace, type TraceOptions } from '../trace/trace.js';
-import { addDisplayOptions } from './display-options.js';
-
-interface WebOption {
-  /** True without a port. */
-  web?: number | true;
-}
+import { addDisplayOptions, portOf, type WebOption } from './display-options.js';
 
 export function addTrace(program: DocumentedCommand, report: ReportResult): void {
   const command = program
@@ -52,7 +47,7 @@ Connects to the service for each client. Messages are forwarded whole, with thei
     seqpacket trace --quiet @between @service --web`,
     )
     .action(async (listen: string, connect: string, { web, ...options }: TraceOptions & WebOption) => {
-      const port = web === true ? 0 : web;
+      const port = portOf(web);
       const inspector =
         port === undefined ? undefined : await LiveInspector.start(`${listen} → ${connect}`, port);
       try {

@@ -88,14 +88,21 @@ export function formatDescription({ kind, target, access, size }: Description): 
   return `${target === '' ? kind : `${kind} ${target}`} (${details})`;
 }
 
+/** `file /etc/hosts (read-only, 221 bytes, mode 644)` */
+export function formatWholeDescription(description: Description): string {
+  const text = formatDescription(description);
+  return description.mode === undefined ? text : `${text.slice(0, -1)}, mode ${description.mode})`;
+}
+
 /** The kinds whose names contain spaces. */
 const LONG_KINDS = /^(?:(?:character|block) device|named pipe|socket file|symbolic link|\S+)/;
-const DETAILS = / \((read-only|write-only|read-write|path only|unknown)(?:, (\d+) bytes)?\)$/;
+const DETAILS =
+  / \((read-only|write-only|read-write|path only|unknown)(?:, (\d+) bytes)?(?:, mode (\d+))?\)$/;
 
-/** The inverse of `formatDescription`. */
+/** The inverse of `formatWholeDescription`. */
 export function parseDescription(text: string): Description {
   const details = DETAILS.exec(text);
-  const [whole = text, access = 'unknown', size] = details ?? [];
+  const [whole = text, access = 'unknown', size, mode] = details ?? [];
   const named = details === null ? text : text.slice(0, -whole.length);
   const kind = LONG_KINDS.exec(named)?.[0] ?? 'descriptor';
   return {
@@ -103,5 +110,6 @@ export function parseDescription(text: string): Description {
     target: named.slice(kind.length + 1),
     access: access as Description['access'],
     ...(size === undefined ? {} : { size: Number(size) }),
+    ...(mode === undefined ? {} : { mode }),
   };
 }

@@ -1,7 +1,7 @@
 /** Writes connections to a pcapng file, and reads them: peers, messages, descriptors, events. */
 import { createReadStream } from 'node:fs';
 import type { Peer } from '../connections/peer.js';
-import { type Description, formatDescription, parseDescription } from '../kernel/descriptors.js';
+import { type Description, formatWholeDescription, parseDescription } from '../kernel/descriptors.js';
 import type { EventOrigin } from '../messages/message.js';
 import { cannotOpen, codeOf, Failure } from '../process/failure.js';
 import type { Output } from '../process/output.js';
@@ -61,7 +61,7 @@ export class Recording {
   ): void {
     // The path of a file can contain line feeds.
     const comment = descriptions.map(
-      (each, index) => `descriptor ${index}: ${printable(formatDescription(each))}`,
+      (each, index) => `descriptor ${index}: ${printable(formatWholeDescription(each))}`,
     );
     if (controlTruncated) comment.push(DESCRIPTORS_LOST);
     // The process that connected is recorded with the connection.

@@ -104,7 +104,7 @@ describe('a recording', TIMEOUT, () => {
         .split('\n')
         .map((line) => line.replace(/0x0+/, '')),
       [
-        `connection 1|2|5|${hex('hello')}|descriptor 0: character device /dev/null (read-only)`,
+        `connection 1|2|5|${hex('hello')}|descriptor 0: character device /dev/null (read-only, mode 666)`,
         `connection 1|1|5|${hex('HELLO')}|`,
         'connection 1|2|0||',
         'connection 1|1|0||',

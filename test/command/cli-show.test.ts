@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
+import { connect, listen } from 'seqpacket';
 import { Cli, parsed, run, tracing } from '../support/command.js';
+import { Page } from '../support/inspector.js';
 import { Python } from '../support/peers.js';
 import { missing, unsanitizedEnvironment } from '../support/programs.js';
 import { scratchDirectory, scratchPath } from '../support/scratch.js';
@@ -227,5 +229,55 @@ describe('show', WITH_PYTHON, () => {
           return [event, event === 'open' ? '' : time, connection, data, detail];
         });
     assert.deepEqual(essential(stdout), essential(shown));
+  });
+});
+
+describe('show --web', { timeout: 60_000 }, () => {
+  it('serves the connections, with the selected messages', async (t) => {
+    const [from, to, file] = [scratchPath('between'), scratchPath(), scratchPath('talk.pcapng')];
+    const acceptor = listen(to);
+    const trace = await tracing(t, from, to, '--once', '--write', file);
+    const client = await connect(from);
+    const server = await acceptor.accept();
+    for (const text of ['one', 'two', 'three']) await client.send(text);
+    client.close();
+    for (let count = 0; count < 3; count++) await server.receiveMessage();
+    server.close();
+    acceptor.close();
+    assert.equal((await trace.ended).code, 0);
+
+    for (const [options, messages] of [
+      [[], ['one', 'two', 'three']],
+      [['--match', '^t', '--max-size', '3'], ['two']],
+    ] as const) {
+      const shown = new Cli(t, ['show', file, ...options, '--web']);
+      await shown.tells('in a browser\n');
+      const stream = await new Page(shown.stderr).frames(t);
+      await stream.ended();
+      const received = stream.frames.filter(({ type }) => type === 'message');
+      assert.deepEqual(
+        received.map(({ data }) => String(data)),
+        messages,
+      );
+      assert.deepEqual(stream.frames[0]?.type === 'hello' && stream.frames[0].title, 'talk.pcapng');
+      assert.equal(stream.frames[1]?.type, 'connection');
+      assert.equal((await shown.interrupted()).code, 0);
+    }
+  });
+
+  it('refuses what no page could show', async (t) => {
+    const file = scratchPath('file');
+    writeFileSync(file, 'no recording');
+    for (const [args, code, message] of [
+      [[file, '--web'], 1, /is not a recording/],
+      [[scratchPath('missing'), '--web'], 1, /no such file/],
+      [['-', '--web'], 2, /--web needs a file/],
+      [[file, '--web', '--json'], 2, /cannot be used with option/],
+      [[file, '--web', '99999'], 2, /A port number/],
+    ] as const) {
+      const ended = await run(t, ['show', ...args]);
+      assert.equal(ended.code, code);
+      assert.match(ended.stderr, message);
+    }
   });
 });

@@ -113,7 +113,7 @@ describe('an export', TIMEOUT, () => {
         .split('\n')
         .map((line) => line.replace(/0x0+/, '')),
       [
-        `connection 2|2|${hex('two "ä"')}|descriptor 0: character device /dev/null (read-only)`,
+        `connection 2|2|${hex('two "ä"')}|descriptor 0: character device /dev/null (read-only, mode 666)`,
         'connection 2|1|00ff0a|',
         'connection 2|2||',
         `connection 2|2|${hex('again')}|sent by the page`,
