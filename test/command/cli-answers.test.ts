@@ -6,7 +6,7 @@ import { Python } from '../support/peers.js';
 import { missing } from '../support/programs.js';
 import { scratchPath } from '../support/scratch.js';
 
-const WITH_PYTHON = { timeout: 60_000, skip: missing('python3') };
+const WITH_PYTHON = { timeout: 120_000, skip: missing('python3') };
 
 /** A service in Python that serves one client, and says what it has seen. */
 async function serving(t: TestContext, script: string, ...args: unknown[]): Promise<[string, Python]> {

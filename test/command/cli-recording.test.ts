@@ -181,9 +181,6 @@ describe('a recording', TIMEOUT, () => {
     assert.equal((await trace.ended).code, 0);
 
     const replayed = (...options: string[]) => run(t, ['replay', '--quiet', ...options, file, path]);
-    const without = await replayed();
-    assert.equal(without.code, 1);
-    assert.match(without.stdout, /^2 sent, 0 of 2 received as recorded, 2 differences$/m);
     const one = await replayed('--ignore', 'time=\\d+');
     assert.match(one.stdout, /^2 sent, 0 of 2 received as recorded, 2 differences$/m);
     const both = await replayed('--ignore', 'time=\\d+', '--ignore', '^id=\\d+');
@@ -194,12 +191,6 @@ describe('a recording', TIMEOUT, () => {
     );
     const ignoring = ['--ignore', 'time=\\d+', '--ignore', '^id=\\d+ '];
     assert.equal((await run(t, ['replay', ...ignoring, file, other])).code, 1);
-
-    for (const wrong of ['(', '[']) {
-      const { code, stderr } = await replayed('--ignore', wrong);
-      assert.equal(code, 2);
-      assert.match(stderr, /Invalid regular expression/);
-    }
   });
 
   it('of a flood is done again without waiting for each other for ever', async (t) => {
@@ -272,12 +263,14 @@ describe('a recording', TIMEOUT, () => {
   it('that is read from a pipe does not hold back a signal', async (t) => {
     const cli = new Cli(t, ['replay', '-', scratchPath()]);
     cli.process.stdin.write(readFileSync(await recording(t)).subarray(0, 100));
-    const catchesSigterm = () => {
+    const catchesSighup = () => {
+      // Before execve(2), the handlers are those of this process.
+      if (!readFileSync(`/proc/${cli.process.pid}/cmdline`, 'utf8').includes('replay')) return false;
       const status = readFileSync(`/proc/${cli.process.pid}/status`, 'utf8');
-      return (BigInt(`0x${/^SigCgt:\s*(\w+)/m.exec(status)![1]}`) & (1n << 14n)) !== 0n;
+      return (BigInt(`0x${/^SigCgt:\s*(\w+)/m.exec(status)![1]}`) & 1n) !== 0n;
     };
-    while (!catchesSigterm()) await new Promise((resolve) => setTimeout(resolve, 5));
-    assert.deepEqual(await cli.interrupted('SIGTERM'), { code: 143, stdout: '', stderr: '' });
+    while (!catchesSighup()) await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.deepEqual(await cli.interrupted('SIGHUP'), { code: 129, stdout: '', stderr: '' });
   });
 
   it('has to be one', async (t) => {

@@ -10,7 +10,7 @@ import { Python } from '../support/peers.js';
 import { missing, unsanitizedEnvironment } from '../support/programs.js';
 import { scratchDirectory, scratchPath } from '../support/scratch.js';
 
-const WITH_PYTHON = { timeout: 60_000, skip: missing('python3') };
+const WITH_PYTHON = { timeout: 120_000, skip: missing('python3') };
 
 const SERVICE = `
 listener = listen(args[0])
