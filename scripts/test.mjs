@@ -2,8 +2,8 @@
 //
 //   node scripts/test.mjs [--sanitize] [--thread] [--library] [name …]
 //
-// --sanitize: AddressSanitizer and UBSan check every process of the tests. Needs an addon that was built with
-// build.mjs --sanitize.
+// --sanitize: AddressSanitizer and UBSan check every process of the tests, without those in a browser. Needs an addon
+// that was built with build.mjs --sanitize.
 // --thread: readiness is that of Bun and Deno (src/system/thread-readiness.ts), without the tests of the command and
 // of the benchmark.
 // --library: without the tests of the command, of the benchmark and of the documentation.
@@ -15,8 +15,12 @@ const args = process.argv.slice(2);
 const sanitize = args.includes('--sanitize');
 const thread = args.includes('--thread');
 const leftOut = [
-  ...(thread ? ['command/', 'project/bench'] : []),
-  ...(args.includes('--library') ? ['command/', 'project/bench', 'documentation/'] : []),
+  ...(thread ? ['command/', 'inspector/', 'browser/', 'project/bench'] : []),
+  ...(args.includes('--library')
+    ? ['command/', 'inspector/', 'browser/', 'project/bench', 'documentation/']
+    : []),
+  // Chromium would be watched, too.
+  ...(sanitize ? ['browser/'] : []),
 ];
 const names = args.filter((arg) => !arg.startsWith('--'));
 

@@ -111,7 +111,7 @@ describe('the page is accessible', OPTIONS, () => {
       /- main:/,
       /- region "Connections":/,
       /- listbox "Connections":/,
-      /- option "#2 .*open/,
+      /- option "#2 .*(open|wait)/,
       /- region "Messages":/,
       /- 'searchbox "Filter: text or \/regular expression\/ in the contents"'/,
       /- grid "Messages":/,

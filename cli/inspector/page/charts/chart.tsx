@@ -2,10 +2,17 @@
 import { Component, type ComponentChildren, createRef } from 'preact';
 import { Area, drawPlot, type Plot } from './plot.js';
 
+/** A value, in the color of its line. */
+export interface Fact {
+  name: string;
+  value: string;
+  color?: string;
+}
+
 interface Props {
   title: string;
-  /** The same as one sentence. */
-  summary: string;
+  /** What stands beside the title. */
+  summary: Fact[];
   plot: Plot;
 }
 
@@ -33,21 +40,18 @@ export class Chart extends Component<Props> {
   override render(): ComponentChildren {
     const { title, summary, plot } = this.props;
     const pointed = this.#pointed;
+    const summaryText = summary.map(({ name, value }) => `${name} ${value}`.trim()).join(', ');
     return (
       <figure class="chart">
         <figcaption>
           <h2>{title}</h2>
-          {pointed < 0 ? (
-            <span class="chart-summary muted">{summary}</span>
-          ) : (
-            <PointedValues plot={plot} index={pointed} />
-          )}
+          <Facts facts={pointed < 0 ? summary : factsAt(plot, pointed)} />
         </figcaption>
         <div class="chart-frame">
           <canvas
             ref={this.#canvas}
             role="img"
-            aria-label={`${title}: ${summary}`}
+            aria-label={`${title}: ${summaryText}`}
             onPointerMove={(event) => {
               this.#pointer = event.offsetX;
               this.forceUpdate();
@@ -83,15 +87,21 @@ export class Chart extends Component<Props> {
   };
 }
 
-function PointedValues({ plot, index }: { plot: Plot; index: number }): ComponentChildren {
+function Facts({ facts }: { facts: Fact[] }): ComponentChildren {
   return (
-    <span class="pointed">
-      {plot.x.format(plot.xs[index]!)}
-      {plot.series.map(({ name, color, values }) => (
-        <span key={name} class={`legend legend-${color}`}>
-          {name} {plot.y.format(values[index]!)}
+    <span class="chart-facts">
+      {facts.map(({ name, value, color = 'muted' }) => (
+        <span key={name} class={`legend-${color}`}>
+          {name} {value}
         </span>
       ))}
     </span>
   );
+}
+
+function factsAt({ xs, x, y, series }: Plot, index: number): Fact[] {
+  return [
+    { name: '', value: x.format(xs[index]!) },
+    ...series.map(({ name, color, values }) => ({ name, color, value: y.format(values[index]!) })),
+  ];
 }

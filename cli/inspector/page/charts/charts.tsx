@@ -7,7 +7,7 @@ import type { View } from '../session/view.js';
 import type { LatencyStatistics } from '../statistics/latency.js';
 import { boundOf, CLASSES, PER_DECADE } from '../statistics/log-histogram.js';
 import type { QueuesOverTime } from '../statistics/queue-history.js';
-import { Chart } from './chart.js';
+import { Chart, type Fact } from './chart.js';
 import type { Plot } from './plot.js';
 import { fromZero, logarithmic, type Scale, timeScale } from './scale.js';
 
@@ -50,17 +50,24 @@ export class Charts extends Component<Props> {
     return (
       <section class="charts" aria-label="Charts">
         <Chart title="Latency" summary={latencySummary(latency)} plot={plots.latency} />
-        <Chart title="Distribution" summary={countOf(latency.total, 'answer')} plot={plots.distribution} />
+        <Chart title="Distribution" summary={distributionSummary(latency)} plot={plots.distribution} />
         <Chart title="Queues" summary={queueSummary(plots.queues)} plot={plots.queues} />
       </section>
     );
   }
 }
 
-function latencySummary(latency: LatencyStatistics): string {
-  if (latency.total === 0) return 'no answers yet';
-  const at = (share: number) => formatDuration(latency.percentile(share));
-  return `median ${at(0.5)}, 99 % ${at(0.99)}, max ${formatDuration(latency.max)}`;
+function latencySummary(latency: LatencyStatistics): Fact[] {
+  if (latency.total === 0) return [{ name: '', value: 'no answers yet' }];
+  return [
+    { name: 'median', value: formatDuration(latency.percentile(0.5)), color: 'to-client' },
+    { name: '99 %', value: formatDuration(latency.percentile(0.99)), color: 'accent' },
+    { name: 'max', value: formatDuration(latency.max), color: 'warning' },
+  ];
+}
+
+function distributionSummary({ total }: LatencyStatistics): Fact[] {
+  return [{ name: '', value: countOf(total, 'answer') }];
 }
 
 function latencyPlot(latency: LatencyStatistics): Plot {
@@ -142,7 +149,11 @@ function queuePlot({ times, clients, servers }: QueuesOverTime): Plot {
   };
 }
 
-function queueSummary({ xs, series }: Plot): string {
-  if (xs.length === 0) return 'not measured';
-  return series.map(({ name, values }) => `${formatSize(values[xs.length - 1]!)} wait ${name}`).join(', ');
+function queueSummary({ xs, series }: Plot): Fact[] {
+  if (xs.length === 0) return [{ name: '', value: 'not measured' }];
+  return series.map(({ name, color, values }) => ({
+    name,
+    value: formatSize(values[xs.length - 1]!),
+    color,
+  }));
 }
