@@ -241,8 +241,8 @@ describe('long bodies', TIMEOUT, () => {
     });
     socket.on('error', () => {});
     while (answer === '' && !socket.destroyed) {
-      if (socket.writableLength < piece.length)
-        socket.write(headers['Transfer-Encoding'] === 'chunked' ? chunk : piece);
+      // A length that is too long is refused before the body is sent.
+      if ('Transfer-Encoding' in headers && socket.writableLength < chunk.length) socket.write(chunk);
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
     socket.destroy();
@@ -267,7 +267,9 @@ describe('long bodies', TIMEOUT, () => {
       ['/api/import', { 'Content-Length': '10000000000' }],
     ] as const) {
       const answer = await endless(page, target, headers as Record<string, string>);
-      assert.match(answer, /^HTTP\/1\.1 (413|422) /, `${target} ${JSON.stringify(headers)}`);
+      // Without frames in it, a body is malformed before it is too long.
+      const status = target === '/api/export' && 'Transfer-Encoding' in headers ? 422 : 413;
+      assert.ok(answer.startsWith(`HTTP/1.1 ${status} `), `${target} ${JSON.stringify(headers)}: ${answer}`);
       assert.match(answer, /X-Content-Type-Options: nosniff/);
       // Without the token, too.
       const refused = await endless(page, target, { ...headers, 'X-Seqpacket-Token': 'x' });
