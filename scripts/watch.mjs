@@ -12,6 +12,6 @@ const directories = ['src', 'native', 'cli', 'test', 'examples', 'demo'];
 const names = process.argv.slice(2).map((name) => `'${name.replaceAll("'", "'\\''")}'`);
 run(join(root, 'tools/node_modules/.bin/nodemon'), [
   ...directories.flatMap((directory) => ['--watch', directory]),
-  ...['--ext', 'ts,mts,c,h,json', '--delay', '200ms', '--signal', 'SIGTERM'],
+  ...['--ext', 'ts,tsx,mts,c,h,json,html,css,svg', '--delay', '200ms', '--signal', 'SIGTERM'],
   ...['--exec', `node scripts/build.mjs && node scripts/test.mjs ${names.join(' ')}`],
 ]);

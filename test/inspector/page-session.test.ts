@@ -110,6 +110,16 @@ describe('a session', () => {
     assert.equal(session.connections.get(9)?.traffic['to client'].messages, 1);
   });
 
+  it('does not pair an answer with a request from before messages were left out', () => {
+    const session = conversation();
+    session.accept({ type: 'left out', messages: 1 }, NONE);
+    session.accept(message(1, 600, 'to client'), NONE);
+    assert.equal(session.store.partner(6), undefined);
+    session.accept(message(1, 700, 'to server'), NONE);
+    session.accept(message(1, 750, 'to client'), NONE);
+    assert.equal(session.store.delay(8), 50);
+  });
+
   it('forgets closed connections when it is cleared', () => {
     const session = conversation();
     session.accept(opened(2), NONE);

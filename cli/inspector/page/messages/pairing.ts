@@ -23,6 +23,13 @@ export class Pairing {
     return { number, time };
   }
 
+  /** Forgets all requests, when answers were missed. */
+  clear(): void {
+    this.#numbers = [];
+    this.#times = [];
+    this.#oldest = 0;
+  }
+
   #forget(): void {
     this.#oldest++;
     if (this.#oldest * 2 < this.#numbers.length) return;

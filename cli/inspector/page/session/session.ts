@@ -60,6 +60,7 @@ export class Session {
         break;
       case 'left out':
         this.leftOut += frame.messages;
+        for (const { pairing } of this.connections.values()) pairing.clear();
         break;
     }
   }
