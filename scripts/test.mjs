@@ -1,4 +1,4 @@
-// Runs the tests: all of them, or those whose file names contain one of the arguments.
+// Runs the tests: all but those in a browser and of the benchmark, or those whose file names contain one of the arguments.
 //
 //   node scripts/test.mjs [--sanitize] [--thread] [--library] [name …]
 //
@@ -14,7 +14,12 @@ import { root, sanitizerEnvironment } from './native.mjs';
 const args = process.argv.slice(2);
 const sanitize = args.includes('--sanitize');
 const thread = args.includes('--thread');
+const names = args.filter((arg) => !arg.startsWith('--'));
 const leftOut = [
+  // They take half as long as all others together. `npm run test:slow` runs them.
+  ...(names.length === 0
+    ? ['browser/', 'inspector/server-slow-page', 'project/bench', 'project/prebuilding']
+    : []),
   ...(thread ? ['command/', 'inspector/', 'browser/', 'project/bench'] : []),
   ...(args.includes('--library')
     ? ['command/', 'inspector/', 'browser/', 'project/bench', 'documentation/']
@@ -22,7 +27,6 @@ const leftOut = [
   // Chromium would be watched, too.
   ...(sanitize ? ['browser/'] : []),
 ];
-const names = args.filter((arg) => !arg.startsWith('--'));
 
 /** In milliseconds for each file. The length of a soak is set by its environment variable. */
 const timeout = 300_000 + 1000 * Number(process.env.SEQPACKET_SOAK_SECONDS ?? 0);
@@ -77,5 +81,9 @@ const { status, signal } = spawnSync(
     },
   },
 );
+if (names.length === 0 && !sanitize && !thread)
+  console.log(
+    'Not run: tests in a browser, of slow pages, of the benchmark and of prebuilding. "npm run test:slow" runs them.',
+  );
 if (signal !== null) console.error(`The tests were ended by ${signal}`);
 process.exit(status ?? 1);

@@ -56,7 +56,7 @@ test('JSON names the descriptors of each message', TIMEOUT, async (t) => {
   const { stdout } = await cli.ended;
   assert.match(
     stdout,
-    /"fds":\[\{"fd":\d+,"kind":"file","target":"\/etc\/passwd","access":"read-only","size":\d+\}\]/,
+    /"fds":\[\{"fd":\d+,"kind":"file","target":"\/etc\/passwd","access":"read-only","size":\d+,"mode":"644"\}\]/,
   );
 });
 

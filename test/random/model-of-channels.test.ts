@@ -2,7 +2,7 @@
  * The random sequences of model.test.ts on channels in shared memory: the operations that they have in common with
  * sockets, and those that only channels have. Whether a send has room is known to the byte.
  *
- *   SEQPACKET_MODEL_STEPS=200000   runs at least this many steps; the default is a run of 1.5 seconds
+ *   SEQPACKET_MODEL_STEPS=200000   runs at least this many steps; the default is a run of 1 second
  *   SEQPACKET_SEED=…               repeats a run
  */
 import { test } from 'node:test';

@@ -3,7 +3,7 @@
  * returns, the error that it throws, the promises that settle, with their values and in their order, the state of every
  * socket, the open descriptors of this process, and the socket files.
  *
- *   SEQPACKET_MODEL_STEPS=200000   runs at least this many steps; the default is a run of 1.5 seconds
+ *   SEQPACKET_MODEL_STEPS=200000   runs at least this many steps; the default is a run of 1 second
  *   SEQPACKET_SEED=…               repeats a run
  */
 import { test } from 'node:test';

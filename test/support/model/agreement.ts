@@ -6,7 +6,7 @@ import type { World } from './real/world.js';
 import { sequences } from './sequences.js';
 
 const RUNS_AT_ONCE = 40;
-const DEFAULT_DURATION_MS = 1_500;
+const DEFAULT_DURATION_MS = 1_000;
 
 /** Runs random sequences of commands in worlds of one kind. Fails with the shortest one that does not agree. */
 export async function assertAgreement(
