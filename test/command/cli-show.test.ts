@@ -138,10 +138,11 @@ describe('show', WITH_PYTHON, () => {
       path,
     );
     assert.equal(await service.says(), 'listening');
-    const trace = await tracing(t, between, path, '--write', '-');
     const show = new Cli(t, ['show', '--text', '-']);
+    const trace = new Cli(t, ['trace', between, path, '--write', '-']);
     trace.process.stdout.setEncoding('latin1');
     trace.process.stdout.on('data', (piece: string) => show.process.stdin.write(piece, 'latin1'));
+    await trace.tells('listening at ');
     const client = new Cli(t, ['connect', between]);
     await show.prints('    hello\n');
     assert.equal((await show.interrupted()).code, 130);
