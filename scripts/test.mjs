@@ -1,7 +1,8 @@
-// Runs the tests: all but those in a browser and of the benchmark, or those whose file names contain one of the arguments.
+// Runs the tests: all but the slow ones, or those whose file names contain one of the arguments.
 //
-//   node scripts/test.mjs [--sanitize] [--thread] [--library] [name …]
+//   node scripts/test.mjs [--slow | --all] [--sanitize] [--thread] [--library] [name …]
 //
+// --slow: the slow ones only. --all: all but those in a browser.
 // --sanitize: AddressSanitizer and UBSan check every process of the tests, without those in a browser. Needs an addon
 // that was built with build.mjs --sanitize.
 // --thread: readiness is that of Bun and Deno (src/system/thread-readiness.ts), without the tests of the command and
@@ -14,12 +15,33 @@ import { root, sanitizerEnvironment } from './native.mjs';
 const args = process.argv.slice(2);
 const sanitize = args.includes('--sanitize');
 const thread = args.includes('--thread');
+/** They take as long as all others together. */
+const SLOW = [
+  'browser/',
+  'command/cli-bench',
+  'command/cli-trace-flood',
+  'documentation/documentation-',
+  'documentation/hot-restart',
+  'inspector/server-files',
+  'inspector/server-live',
+  'inspector/server-slow-page',
+  'project/bench',
+  'project/prebuilding',
+];
+
 const names = args.filter((arg) => !arg.startsWith('--'));
+const onlySlow = args.includes('--slow');
+const isShort =
+  names.length === 0 &&
+  !onlySlow &&
+  !sanitize &&
+  !thread &&
+  !args.includes('--all') &&
+  !args.includes('--library');
+const isOf = (file, list) => list.some((start) => file.startsWith(start));
 const leftOut = [
-  // They take half as long as all others together. `npm run test:slow` runs them.
-  ...(names.length === 0
-    ? ['browser/', 'inspector/server-slow-page', 'project/bench', 'project/prebuilding']
-    : []),
+  ...(isShort ? SLOW : []),
+  ...(args.includes('--all') ? ['browser/'] : []),
   ...(thread ? ['command/', 'inspector/', 'browser/', 'project/bench'] : []),
   ...(args.includes('--library')
     ? ['command/', 'inspector/', 'browser/', 'project/bench', 'documentation/']
@@ -33,7 +55,7 @@ const timeout = 300_000 + 1000 * Number(process.env.SEQPACKET_SOAK_SECONDS ?? 0)
 
 const tests = readdirSync(`${root}/test`, { recursive: true })
   .filter((file) => file.endsWith('.test.ts'))
-  .filter((file) => !leftOut.some((folder) => file.startsWith(folder)))
+  .filter((file) => !isOf(file, leftOut) && (!onlySlow || isOf(file, SLOW)))
   .filter((file) => names.length === 0 || names.some((name) => file.includes(name)))
   .map((file) => `build/test/${file.replace(/ts$/, 'js')}`);
 if (tests.length === 0) {
@@ -81,9 +103,6 @@ const { status, signal } = spawnSync(
     },
   },
 );
-if (names.length === 0 && !sanitize && !thread)
-  console.log(
-    'Not run: tests in a browser, of slow pages, of the benchmark and of prebuilding. "npm run test:slow" runs them.',
-  );
+if (isShort) console.log('The slow tests were not run: npm run test:slow');
 if (signal !== null) console.error(`The tests were ended by ${signal}`);
 process.exit(status ?? 1);

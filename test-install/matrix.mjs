@@ -62,7 +62,7 @@ function runCore(each, project) {
 
 function runAll(each) {
   const node = executable(each);
-  const { status } = spawnSync(node, ['scripts/test.mjs'], { cwd: root, stdio: 'inherit' });
+  const { status } = spawnSync(node, ['scripts/test.mjs', '--all'], { cwd: root, stdio: 'inherit' });
   return status === 0;
 }
 
