@@ -2,11 +2,11 @@
 import { contestants } from './contestants.mjs';
 import { ratioOf } from './statistics.mjs';
 
-const WIDTH = 480;
+const WIDTH = 600;
 /** Names end here, and bars begin. */
-const BARS = 196;
+const BARS = 316;
 /** Bars end here at the latest. Values stand to the right of it, so that no line crosses them. */
-const VALUES = 424;
+const VALUES = 544;
 const ROW = 24;
 const PANEL_HEAD = 62;
 const LEGEND_HEIGHT = 52;
