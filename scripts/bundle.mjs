@@ -32,6 +32,10 @@ export async function bundle(environment) {
     platform: 'node',
     format: 'esm',
     target: 'node20',
+    minify: true,
+    // Names of functions and classes are shown in errors.
+    keepNames: true,
+    lineLimit: 900,
     plugins: [library],
     banner: {
       // commander is CommonJS, and loads modules of Node.js with require.
