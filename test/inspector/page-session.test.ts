@@ -265,3 +265,30 @@ describe('a rate', () => {
     );
   });
 });
+
+describe('queues of a connection', () => {
+  const queues = (bytes: number): Frame => ({
+    type: 'queues',
+    time: START,
+    queues: [{ connection: 1, client: bytes, server: 0 }],
+  });
+
+  for (const [how, events] of [
+    ['both ends of file', [['end of file', 'to server'] as const, ['end of file', 'to client'] as const]],
+    ['a reset', [['connection reset', 'to client'] as const]],
+  ] as const) {
+    it(`are not shown after ${how}, although they were asked for before`, () => {
+      const session = new Session('test', true);
+      session.accept(opened(1), NONE);
+      session.accept(queues(5), NONE);
+      const connection = [...session.connections.values()][0];
+      assert.deepEqual(connection?.queues, { client: 5, server: 0 });
+      for (const [event, direction] of events) {
+        session.accept({ type: 'event', connection: 1, time: START, event, direction }, NONE);
+      }
+      assert.equal(connection?.queues, undefined);
+      session.accept(queues(7), NONE);
+      assert.equal(connection?.queues, undefined);
+    });
+  }
+});

@@ -51,10 +51,17 @@ export class Connection {
       this.queues = undefined;
     } else if (event === 'connection reset') {
       this.state = 'reset';
+      this.queues = undefined;
     } else if (event === 'end of file' && direction !== undefined && this.state !== 'reset') {
       this.#ended.add(direction);
       this.state = this.#ended.size === 2 ? 'closed' : 'half-closed';
+      if (this.state === 'closed') this.queues = undefined;
     }
+  }
+
+  /** A report can come after the end of the connection, because the kernel was asked before. */
+  setQueues(queues: { client: number; server: number }): void {
+    if (this.state === 'open' || this.state === 'half-closed') this.queues = queues;
   }
 
   /** Whether a message can still be sent in that direction. */

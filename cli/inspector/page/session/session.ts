@@ -55,7 +55,7 @@ export class Session {
         this.queues.push(frame);
         for (const { connection, client, server } of frame.queues) {
           const known = this.connections.get(connection);
-          if (known !== undefined) known.queues = { client, server };
+          known?.setQueues({ client, server });
         }
         break;
       case 'left out':
