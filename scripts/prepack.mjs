@@ -36,3 +36,6 @@ function publicTypes() {
 
 const kept = publicTypes();
 for (const name of files.filter((each) => each.endsWith('.d.ts'))) if (!kept.has(name)) rmSync(name);
+
+// What is left is no longer what the compiler has written: the next build compiles all of it again.
+for (const stamp of ['dist/.tsbuildinfo', 'build/.typescript']) rmSync(join(root, stamp), { force: true });
