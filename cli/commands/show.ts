@@ -58,6 +58,6 @@ async function showInBrowser(file: string, options: ShowOptions, port: number): 
   if (file === '-')
     throw new Failure('--web needs a file, because each page reads it from the start', EXIT.usage);
   // Finds what is wrong with the file or the selection before a page is opened.
-  for await (const recorded of selectedOf(file, options)) if (recorded.type === 'message') break;
-  await serveRecording(() => selectedOf(file, options), basename(file), port);
+  for await (const recorded of selectedOf(file, options, true)) if (recorded.type === 'message') break;
+  await serveRecording(() => selectedOf(file, options, true), basename(file), port);
 }

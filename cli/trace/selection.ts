@@ -1,6 +1,6 @@
 /** Selects messages of a recording. */
 import { isUtf8 } from 'node:buffer';
-import type { Recorded, RecordedMessage } from './recording.js';
+import type { Recorded } from './recording.js';
 
 /** A message is selected if it has all of these properties. */
 export interface Selection {
@@ -16,17 +16,13 @@ export interface Selection {
 }
 
 /** With a selection, nothing but messages is selected; without one, everything is. */
-export function isSelected(recorded: Recorded, selection: Selection): boolean {
-  const { direction, minSize, maxSize, match, descriptors } = selection;
-  const wanted = [direction, minSize, maxSize, match, descriptors];
-  if (wanted.every((each) => each === undefined)) return true;
-  return recorded.type === 'message' && isMessageSelected(recorded, selection);
-}
-
-export function isMessageSelected(
-  recorded: RecordedMessage,
+export function isSelected(
+  recorded: Recorded,
   { direction, minSize, maxSize, match, descriptors }: Selection,
 ): boolean {
+  const wanted = [direction, minSize, maxSize, match, descriptors];
+  if (wanted.every((each) => each === undefined)) return true;
+  if (recorded.type !== 'message') return false;
   const { data } = recorded.message;
   if (direction !== undefined && recorded.direction !== (direction === 'client' ? 'to server' : 'to client'))
     return false;

@@ -3,7 +3,7 @@ import { Failure } from '../process/failure.js';
 import { stdout } from '../process/output.js';
 import { stopSignal } from '../process/stopping.js';
 import { type Recorded, readRecording } from './recording.js';
-import { isMessageSelected, isSelected, type Selection } from './selection.js';
+import { isSelected, type Selection } from './selection.js';
 import { createTraceDisplay, type DisplayOptions, type TraceDisplay } from './trace-display.js';
 
 export interface ShowOptions extends DisplayOptions, Selection {
@@ -12,48 +12,40 @@ export interface ShowOptions extends DisplayOptions, Selection {
 }
 
 export async function runShow(file: string, options: ShowOptions): Promise<undefined> {
-  const { connection } = options;
   const display = createTraceDisplay(options);
-  let isFound = false;
-  let isShown = false;
-  for await (const recorded of readRecording(file)) {
-    if (stopSignal.aborted) return;
-    if (connection !== undefined && recorded.connection !== connection) continue;
-    isFound = true;
-    if (!isSelected(recorded, options)) continue;
-    isShown = true;
+  for await (const recorded of selectedOf(file, options)) {
     show(display, recorded);
     const waiting = stdout.backPressure();
     if (waiting !== undefined) await waiting;
   }
-  if (stopSignal.aborted || isShown) return;
-  throw nothingSelected(file, connection, isFound);
 }
 
-function nothingSelected(file: string, connection: number | undefined, hasConnection: boolean): Failure {
-  if (hasConnection) return new Failure(`no message in ${file} is selected`);
-  return new Failure(
-    connection === undefined ? `no connection in ${file}` : `no connection ${connection} in ${file}`,
-  );
-}
-
-/** The connections of a recording, with the selected messages only. */
+/**
+ * The selected part of a recording.
+ *
+ * @param hasEvents whether the events of connections are a part of it even if only messages are selected
+ * @throws {Failure} at the end if nothing is selected
+ */
 export async function* selectedOf(
   file: string,
   { connection, ...selection }: Selection & Pick<ShowOptions, 'connection'>,
+  hasEvents = false,
 ): AsyncGenerator<Recorded> {
   let hasConnection = false;
-  let hasMessage = false;
+  let hasSelected = false;
   for await (const recorded of readRecording(file)) {
+    if (stopSignal.aborted) return;
     if (connection !== undefined && recorded.connection !== connection) continue;
     hasConnection = true;
-    if (recorded.type === 'message') {
-      if (!isMessageSelected(recorded, selection)) continue;
-      hasMessage = true;
-    }
-    yield recorded;
+    const isWanted = isSelected(recorded, selection);
+    if (isWanted) hasSelected = true;
+    if (isWanted || (hasEvents && recorded.type !== 'message')) yield recorded;
   }
-  if (!hasMessage && !stopSignal.aborted) throw nothingSelected(file, connection, hasConnection);
+  if (stopSignal.aborted || hasSelected) return;
+  if (hasConnection) throw new Failure(`no message in ${file} is selected`);
+  throw new Failure(
+    connection === undefined ? `no connection in ${file}` : `no connection ${connection} in ${file}`,
+  );
 }
 
 function show(display: TraceDisplay, recorded: Recorded): void {
