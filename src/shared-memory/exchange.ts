@@ -1,5 +1,6 @@
 /** The state of a channel while it is open: its two sides, their queues, and the socket. */
 import { systemError } from '../errors';
+import type { Session } from '../sockets/session';
 import { lendDescriptor, type SeqpacketSocket } from '../sockets/socket';
 import { EAGAIN, EBUSY, EPROTO } from '../system/linux';
 import { queueMicrotask } from '../system/timers';
@@ -34,13 +35,14 @@ export class Exchange implements ChannelState, Sides {
 
   constructor(
     readonly socket: SeqpacketSocket,
+    session: Session,
     private readonly outgoing: Region,
     private readonly incoming: Region,
   ) {
     const { remotePath, localPath } = socket;
     this.name = remotePath.length > 0 ? remotePath : localPath;
     const mistrust = (detail: string) => this.#mistrust(detail);
-    const descriptor = lendDescriptor(socket, () => this.#end());
+    const descriptor = lendDescriptor(socket, session, () => this.#end());
     const doorbell = new Doorbell(descriptor, this);
     this.#control = new Control(descriptor.fd, mistrust, () => doorbell.ring());
     this.#writer = new RingWriter(outgoing, mistrust);

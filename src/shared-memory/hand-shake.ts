@@ -1,10 +1,10 @@
 /** The hand-shake: each end sends the descriptor of its region, and maps that of the other end. */
 import { checkInteger, checkOptions, checkSignal, type SignalOption } from '../arguments';
-import { AbortError, invalidType, systemError } from '../errors';
+import { AbortError, invalidType, notOpen, systemError } from '../errors';
 import { ReceiveMessage } from '../messages/receive-attempts';
 import { SendWithFds } from '../messages/send-attempts';
 import type { Session } from '../sockets/session';
-import { lendSession, requireUnused, SeqpacketSocket } from '../sockets/socket';
+import { isLent, lendSession, requireUnused, SeqpacketSocket } from '../sockets/socket';
 import { EPROTO } from '../system/linux';
 import { os } from '../system/os';
 import { rejection } from '../waiting/turn';
@@ -28,8 +28,8 @@ const DEFAULT_BYTES = 1 << 20;
  * use this library, or the format in docs/shared-memory.md.
  *
  * The channel takes the socket over: from this call on, operations on the socket itself fail with `EBUSY`, and closing
- * either of them closes both. Call this before any message was sent, or at the same point of the conversation at both ends. If it
- * fails or is aborted after it has begun, the socket is closed, because the peer may have begun, too.
+ * either of them closes both. Call this before any message was sent, or at the same point of the conversation at both
+ * ends. If it fails or is aborted after it has begun, the socket is closed, because the peer may have begun, too.
  *
  * @example
  * ```ts
@@ -74,12 +74,15 @@ async function begin(
     } finally {
       os.close(fd);
     }
+    // Another file may have the number of the descriptor by now.
+    if (!isLent(socket, session)) throw notOpen('recvmsg', true);
     incoming = await receiveHandShake(session, signal);
-    return new SharedChannel(new Exchange(socket, region, incoming));
+    return new SharedChannel(new Exchange(socket, session, region, incoming));
   } catch (error) {
     region.close();
     incoming?.close();
-    socket.close();
+    // The object of the socket may have been opened again.
+    if (isLent(socket, session)) socket.close();
     throw error;
   }
 }

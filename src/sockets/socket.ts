@@ -147,13 +147,22 @@ export let requireUnused: (socket: SeqpacketSocket, syscall: string) => void;
  */
 export let lendSession: (socket: SeqpacketSocket) => Session;
 
+/** Whether the state is still lent: the socket was not closed since. */
+export let isLent: (socket: SeqpacketSocket, session: Session) => boolean;
+
 /**
  * Lends the descriptor of a socket whose state is lent to a channel, which receives and sends from then on. The socket
  * keeps ownership.
  *
+ * @param session the state that was lent
  * @param closing called before the descriptor is closed
+ * @throws `EBADF` if the socket was closed since, and perhaps opened again
  */
-export let lendDescriptor: (socket: SeqpacketSocket, closing: () => void) => PolledDescriptor;
+export let lendDescriptor: (
+  socket: SeqpacketSocket,
+  session: Session,
+  closing: () => void,
+) => PolledDescriptor;
 
 /** Connects a socket, and sleeps while the backlog is full; for `connectSync`. */
 export let connectBlocking: (socket: SeqpacketSocket, path: SocketPath, timeout: number | undefined) => void;
@@ -209,10 +218,12 @@ export class SeqpacketSocket extends Endpoint implements AsyncIterable<Buffer> {
       socket.#session = undefined;
       return session;
     };
-    lendDescriptor = (socket, closing) => {
-      const descriptor = socket.requireDescriptor('shareMemory');
-      if (socket.#lent !== undefined) socket.#lent.closing = closing;
-      return descriptor;
+    isLent = (socket, session) => socket.#lent?.session === session;
+    lendDescriptor = (socket, session, closing) => {
+      const lent = socket.#lent;
+      if (lent?.session !== session) throw socket.notOpen('shareMemory');
+      lent.closing = closing;
+      return socket.requireDescriptor('shareMemory');
     };
     connectBlocking = (socket, path, timeout) => {
       const address = parseAddress(path);

@@ -99,6 +99,19 @@ test('cancel() and close() end the hand-shake', async () => {
   await allUnmapped();
 });
 
+test('a socket that is opened again during the hand-shake stays open', async () => {
+  const [left, right] = pair();
+  const sharing = shareMemory(left);
+  left.close();
+  left.open();
+  // The number of the descriptor is used again, and is not received from.
+  await assert.rejects(sharing, { code: 'EBADF' });
+  assert.equal(left.isOpen, true);
+  left.close();
+  right.close();
+  await allUnmapped();
+});
+
 test('a socket that is connecting is refused', async () => {
   const path = scratchPath();
   const server = listen(path, { backlog: 0 });
