@@ -42,13 +42,19 @@ function filesIn(...directories) {
   );
 }
 
-const sourceFiles = filesIn('src', 'cli', 'test', 'examples', 'demo');
-const configuration = ['tsconfig.json', 'tsconfig.base.json', 'package-lock.json'];
+const bridge = ['packages/bridge/src', 'packages/bridge/test'];
+const sourceFiles = filesIn('src', 'cli', 'test', 'examples', 'demo', ...bridge);
+const configuration = [
+  'tsconfig.json',
+  'tsconfig.base.json',
+  'packages/bridge/tsconfig.json',
+  'package-lock.json',
+];
 const typescript = {
   stamp: 'build/.typescript',
   // The names count, too: a removed file has no contents.
   inputs: [...compilerOptions, ...sourceFiles, ...contents([...configuration, ...sourceFiles])],
-  outputs: ['dist/index.js', 'build/test'],
+  outputs: ['dist/index.js', 'build/test', 'packages/bridge/dist/main.js', 'build/bridge'],
 };
 await step('Compiling TypeScript', typescript, () => {
   // Says that dist/*.js is CommonJS: to Node.js, and before that to the compiler when it reads dist/*.d.ts.

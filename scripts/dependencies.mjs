@@ -1,6 +1,6 @@
 // Installs missing dependencies. There are three places, each with its own lock file:
 //
-//   .      for building and testing: small, installed by `npm start` and `npm test`
+//   .      for building and testing, with the workspace packages/bridge: small, installed by `npm start` and `npm test`
 //   docs   for the site: installed by `npm run docs`
 //   tools  for linting, coverage and watching: installed by the commands that use them
 //

@@ -3,11 +3,11 @@
 //   node scripts/test.mjs [--slow | --all] [--sanitize] [--thread] [--library] [name …]
 //
 // --slow: the slow ones only. --all: all but those in a browser.
-// --sanitize: AddressSanitizer and UBSan check every process of the tests, without those in a browser. Needs an addon
-// that was built with build.mjs --sanitize.
-// --thread: readiness is that of Bun and Deno (src/system/thread-readiness.ts), without the tests of the command and
-// of the benchmark.
-// --library: without the tests of the command, of the benchmark and of the documentation.
+// --sanitize: AddressSanitizer and UBSan check every process of the tests, without those in a browser and those of the
+// bridge. Needs an addon that was built with build.mjs --sanitize.
+// --thread: readiness is that of Bun and Deno (src/system/thread-readiness.ts), without the tests of the command, of
+// the bridge and of the benchmark.
+// --library: without the tests of the command, of the bridge, of the benchmark and of the documentation.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { root, sanitizerEnvironment } from './native.mjs';
@@ -42,22 +42,31 @@ const isOf = (file, list) => list.some((start) => file.startsWith(start));
 const leftOut = [
   ...(isShort ? SLOW : []),
   ...(args.includes('--all') ? ['browser/'] : []),
-  ...(thread ? ['command/', 'inspector/', 'browser/', 'project/bench'] : []),
+  ...(thread ? ['command/', 'inspector/', 'browser/', 'bridge/', 'project/bench'] : []),
   ...(args.includes('--library')
-    ? ['command/', 'inspector/', 'browser/', 'project/bench', 'documentation/']
+    ? ['command/', 'inspector/', 'browser/', 'bridge/', 'project/bench', 'documentation/']
     : []),
-  // Chromium would be watched, too.
-  ...(sanitize ? ['browser/'] : []),
+  // Chromium and nats-server would be watched, too.
+  ...(sanitize ? ['browser/', 'bridge/'] : []),
 ];
 
 /** In milliseconds for each file. The length of a soak is set by its environment variable. */
 const timeout = 300_000 + 1000 * Number(process.env.SEQPACKET_SOAK_SECONDS ?? 0);
 
-const tests = readdirSync(`${root}/test`, { recursive: true })
-  .filter((file) => file.endsWith('.test.ts'))
-  .filter((file) => !isOf(file, leftOut) && (!onlySlow || isOf(file, SLOW)))
-  .filter((file) => names.length === 0 || names.some((name) => file.includes(name)))
-  .map((file) => `build/test/${file.replace(/ts$/, 'js')}`);
+/** The compiled test files of a directory, named from it or with its prefix, that are to run. */
+function testsOf(directory, compiled, prefix = '') {
+  return readdirSync(`${root}/${directory}`, { recursive: true })
+    .filter((file) => file.endsWith('.test.ts'))
+    .filter((file) => !isOf(prefix + file, leftOut))
+    .filter((file) => !onlySlow || isOf(prefix + file, SLOW))
+    .filter((file) => names.length === 0 || names.some((name) => (prefix + file).includes(name)))
+    .map((file) => `${compiled}/${file.replace(/ts$/, 'js')}`);
+}
+
+const tests = [
+  ...testsOf('test', 'build/test'),
+  ...testsOf('packages/bridge/test', 'build/bridge', 'bridge/'),
+];
 if (tests.length === 0) {
   console.error(`No name of a test file contains ${names.join(', ')}`);
   process.exit(1);

@@ -1,0 +1,256 @@
+/** What both ends have in common: the connection to NATS, the sessions, heartbeats, draining, counters. */
+import { randomBytes } from 'node:crypto';
+import {
+  connect,
+  type Msg,
+  type NatsConnection,
+  type Stats,
+  type Subscription,
+} from '@nats-io/transport-node';
+import type { SeqpacketSocket, SocketPath } from 'seqpacket';
+import { CreditPool } from './credit.js';
+import { codeOf, reasonOf } from './failure.js';
+import { HEADER_BYTES } from './frame.js';
+import type { RemoteProcess, Terms } from './hand-shake.js';
+import type { LocalProcess, LogEvent } from './log.js';
+import type { Settings } from './options.js';
+import { MAX_PIECE_BYTES } from './pieces.js';
+import { Session, type SessionEnd, type Traffic } from './session.js';
+
+export interface BridgeCounters {
+  /** Sessions that are open now, were opened, were refused, and ended with an error. */
+  open: number;
+  opened: number;
+  refused: number;
+  failed: number;
+  /** Of sessions that have ended. */
+  toService: Traffic;
+  toClient: Traffic;
+}
+
+/** A running end of a bridge. */
+export interface Bridge {
+  readonly counters: BridgeCounters;
+  /** The counters of the connection to NATS. */
+  natsStats(): Stats;
+  /** Resolves when the bridge has ended; rejects if the connection to NATS was lost for good. */
+  readonly closed: Promise<void>;
+  /** Accepts no new sessions, and resolves when the open ones have ended and the bridge is closed. */
+  drain(): Promise<void>;
+  /** Ends all sessions with an error, and closes the bridge. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** A session that begins: the names and terms are agreed. */
+export interface Opening {
+  session: string;
+  socket: SeqpacketSocket;
+  subscription: Subscription;
+  /** Where the frames for the other bridge go. */
+  to: string;
+  own: Terms;
+  other: Terms;
+  local: LocalProcess | undefined;
+  remote: RemoteProcess;
+}
+
+export class BridgeCore {
+  readonly settings: Settings;
+  readonly nats: NatsConnection;
+  readonly counters: BridgeCounters = {
+    open: 0,
+    opened: 0,
+    refused: 0,
+    failed: 0,
+    toService: { messages: 0, bytes: 0 },
+    toClient: { messages: 0, bytes: 0 },
+  };
+  isConnected = true;
+  isDraining = false;
+  /** Called when the connection to NATS is lost. */
+  readonly disconnections = new Set<() => void>();
+  readonly #direction: 'serve' | 'join';
+  readonly #sessions = new Set<Session>();
+  readonly #pool = new CreditPool();
+  readonly #tick: number;
+  readonly #timer: NodeJS.Timeout;
+  #emptied: (() => void) | undefined;
+
+  static async start(settings: Settings, direction: 'serve' | 'join'): Promise<BridgeCore> {
+    return new BridgeCore(settings, await connect(settings.nats), direction);
+  }
+
+  private constructor(settings: Settings, nats: NatsConnection, direction: 'serve' | 'join') {
+    this.settings = settings;
+    this.nats = nats;
+    this.#direction = direction;
+    this.#tick = Math.min(settings.heartbeatEvery / 5, settings.deadAfter / 10);
+    this.#timer = setInterval(() => this.#tickAll(), this.#tick);
+    void this.#watch();
+  }
+
+  log(event: LogEvent): void {
+    this.settings.log(event);
+  }
+
+  get isFull(): boolean {
+    return this.#sessions.size >= this.settings.maxSessions;
+  }
+
+  get sessionCount(): number {
+    return this.#sessions.size;
+  }
+
+  /** A subject that only the other bridge of a session gets to know. */
+  newSubject(): string {
+    const prefix = this.settings.nats.inboxPrefix ?? '_INBOX';
+    return `${prefix}.${randomBytes(16).toString('hex')}`;
+  }
+
+  /** What this bridge offers to a new session. */
+  newTerms(): Terms {
+    const longest = (this.nats.info?.max_payload ?? 1024 * 1024) - HEADER_BYTES;
+    return {
+      window: this.#pool.firstWindow,
+      piece: Math.min(MAX_PIECE_BYTES, longest),
+      deadAfter: this.settings.deadAfter,
+    };
+  }
+
+  subscribe(subject: string, take: (message: Msg) => void, queue?: string): Subscription {
+    return this.nats.subscribe(subject, {
+      ...(queue === undefined ? {} : { queue }),
+      callback: (error, message) => {
+        if (error !== null) this.log({ event: 'error', reason: reasonOf(error) });
+        else take(message);
+      },
+    });
+  }
+
+  publish(subject: string, frame: Uint8Array, reply?: string): void {
+    // The frames of sessions that end because the connection is closed.
+    if (this.nats.isClosed()) return;
+    this.nats.publish(subject, frame, reply === undefined ? undefined : { reply });
+  }
+
+  open(opening: Opening): Session {
+    const { session: name, socket, subscription, to, own, other, local, remote } = opening;
+    // This bridge's server may have a smaller max_payload than that of the other one.
+    const terms = { ...other, piece: Math.min(other.piece, own.piece) };
+    const startedAt = performance.now();
+    const session = new Session({
+      socket,
+      own,
+      other: terms,
+      pool: this.#pool,
+      heartbeatEvery: this.settings.heartbeatEvery,
+      tick: this.#tick,
+      publish: (frame) => this.publish(to, frame),
+      ended: (end) => {
+        subscription.unsubscribe();
+        this.#sessions.delete(session);
+        this.#pool.sessions = this.#sessions.size;
+        this.#count(end);
+        const { toService, toClient } = this.#directions(end);
+        const seconds = Math.round(performance.now() - startedAt) / 1000;
+        const { code, reason } = end;
+        this.log({ event: 'closed', session: name, local, code, reason, toService, toClient, seconds });
+        if (this.#sessions.size === 0) this.#emptied?.();
+      },
+    });
+    this.#sessions.add(session);
+    this.#pool.sessions = this.#sessions.size;
+    this.counters.opened++;
+    this.counters.open++;
+    this.log({ event: 'opened', session: name, local, remote });
+    session.start();
+    return session;
+  }
+
+  refuse(session: string, local: LocalProcess | undefined, code: string, reason: string): void {
+    this.counters.refused++;
+    this.log({ event: 'refused', session, local, code, reason });
+  }
+
+  /** Resolves when no session is open. */
+  async emptied(): Promise<void> {
+    if (this.#sessions.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#emptied = resolve;
+    });
+  }
+
+  failAll(reason: string): void {
+    for (const session of [...this.#sessions]) session.fail('ECONNRESET', reason);
+  }
+
+  /** Closes the connection to NATS, after all that was published. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    if (this.nats.isClosed()) return;
+    // Without a connection, flushing would wait for ever.
+    if (this.isConnected) await this.nats.flush().catch(() => {});
+    await this.nats.close();
+  }
+
+  #tickAll(): void {
+    const now = performance.now();
+    for (const session of [...this.#sessions]) session.tick(now);
+  }
+
+  async #watch(): Promise<void> {
+    for await (const status of this.nats.status()) {
+      switch (status.type) {
+        case 'disconnect':
+          this.isConnected = false;
+          this.log({ event: 'disconnected', sessions: this.#sessions.size });
+          this.failAll('the connection to NATS was lost');
+          for (const callback of [...this.disconnections]) callback();
+          break;
+        case 'reconnect':
+          this.isConnected = true;
+          this.log({ event: 'reconnected', server: this.nats.getServer() });
+          break;
+        case 'error':
+          this.log({ event: 'error', reason: reasonOf(status.error) });
+      }
+    }
+  }
+
+  #directions({ sent, delivered }: SessionEnd): { toService: Traffic; toClient: Traffic } {
+    return this.#direction === 'join'
+      ? { toService: sent, toClient: delivered }
+      : { toService: delivered, toClient: sent };
+  }
+
+  #count(end: SessionEnd): void {
+    const { toService, toClient } = this.#directions(end);
+    this.counters.open--;
+    if (end.code !== undefined) this.counters.failed++;
+    add(this.counters.toService, toService);
+    add(this.counters.toClient, toClient);
+  }
+}
+
+function add(sum: Traffic, more: Traffic): void {
+  sum.messages += more.messages;
+  sum.bytes += more.bytes;
+}
+
+/** The peer's credentials, from the kernel; undefined if it has disconnected already. */
+export function localProcess(socket: SeqpacketSocket): LocalProcess | undefined {
+  try {
+    const { pid, uid } = socket.getOption('remoteCredentials');
+    return { pid, uid };
+  } catch (error) {
+    if (codeOf(error) !== 'ENOTCONN') throw error;
+    return undefined;
+  }
+}
+
+/** An address for the log: an abstract name begins with @. */
+export function addressText(address: SocketPath): string {
+  const text = address instanceof Uint8Array ? Buffer.from(address).toString() : String(address);
+  return text.replaceAll('\0', '@');
+}

@@ -1,0 +1,138 @@
+#!/usr/bin/env node
+/** The command `seqpacket-bridge`: runs one end of a bridge until a signal, reports errors, and exits. */
+import { CommanderError } from 'commander';
+import type { Bridge } from './bridge.js';
+import { EXIT } from './exit-codes.js';
+import { codeOf, Failure, reasonOf } from './failure.js';
+import { joinOverNats } from './join.js';
+import { jsonLine, type LogEvent, textLine } from './log.js';
+import { natsOptions } from './nats-options.js';
+import type { BridgeOptions } from './options.js';
+import { type CommonArguments, createProgram } from './program.js';
+import { serveOverNats } from './serve.js';
+
+const SIGNALS = { SIGINT: EXIT.interrupted, SIGTERM: EXIT.terminated, SIGHUP: EXIT.hungUp } as const;
+
+const program = createProgram({
+  serve: (subject, address, given) =>
+    run(subject, address, given, (options) => serveOverNats({ ...options, queue: given.queue })),
+  join: (subject, address, given) =>
+    run(subject, address, given, (options) => joinOverNats({ ...options, mode: given.mode })),
+});
+
+async function run(
+  subject: string,
+  address: string,
+  given: CommonArguments,
+  start: (options: BridgeOptions) => Promise<Bridge>,
+): Promise<void> {
+  const line = given.json ? jsonLine : textLine;
+  const log = (event: LogEvent) => {
+    if (!given.quiet) process.stdout.write(`${printable(line(event))}\n`);
+  };
+  // Before the connection exists, a signal ends the process.
+  const bridge = await start({
+    subject,
+    address: parseAddress(address),
+    nats: natsOptions(given),
+    heartbeatEvery: given.heartbeat * 1000,
+    deadAfter: given.dead === undefined ? undefined : given.dead * 1000,
+    maxSessions: given.maxSessions,
+    log,
+  }).catch((error: unknown) => {
+    throw explained(error, given, address);
+  });
+  handleSignals(bridge);
+  process.on('SIGUSR2', () => log(countersEvent(bridge)));
+  await bridge.closed;
+}
+
+/** The first signal drains. The second one ends the sessions. */
+function handleSignals(bridge: Bridge): void {
+  let isDraining = false;
+  for (const [signal, exitCode] of Object.entries(SIGNALS)) {
+    process.on(signal, () => {
+      if (isDraining) void bridge.close().finally(() => process.exit(exitCode));
+      else void bridge.drain();
+      isDraining = true;
+    });
+  }
+}
+
+function countersEvent({ counters, natsStats }: Bridge): LogEvent {
+  return { event: 'counters', ...counters, nats: natsStats() };
+}
+
+/** Returns the address in the library's form: an abstract name begins with NUL. */
+function parseAddress(text: string): string {
+  if (text === '' || text === '@') {
+    throw new Failure('an address is a path, or @name for an abstract name', EXIT.usage);
+  }
+  return text.startsWith('@') ? `\0${text.slice(1)}` : text;
+}
+
+const LISTEN_ADVICE: Record<string, string> = {
+  EADDRINUSE: 'the address is in use, or another file exists there',
+  EACCES: 'permission denied: you may not create a file in that directory',
+  ENOENT: 'the directory does not exist: create it first',
+};
+
+function explained(error: unknown, { server = [] }: CommonArguments, address: string): unknown {
+  if (error instanceof Failure) return error;
+  if (error instanceof TypeError || error instanceof RangeError)
+    return new Failure(error.message, EXIT.usage);
+  const { syscall } = error as { syscall?: string };
+  const code = codeOf(error);
+  if (syscall === 'bind' || syscall === 'listen') {
+    return new Failure(
+      `cannot listen at ${address}: ${LISTEN_ADVICE[code ?? ''] ?? reasonOf(error)} (${code})`,
+    );
+  }
+  const where = server.length === 0 ? '' : ` at ${server.join(', ')}`;
+  return new Failure(`no connection to NATS${where}: ${reasonOf(error)}`);
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are to be escaped
+const CONTROL = /[\x00-\x1f\x7f-\x9f]/g;
+
+/** Names and reasons come from other machines: they must not control the terminal. */
+function printable(text: string): string {
+  return text.replace(CONTROL, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
+}
+
+function printError(text: string): void {
+  process.stderr.write(`seqpacket-bridge: ${printable(text)}\n`);
+}
+
+/** Reports an error, and returns the exit code. */
+function reportError(error: unknown): number {
+  if (error instanceof CommanderError) {
+    // --help and --version.
+    if (error.exitCode === 0) return EXIT.success;
+    printError(
+      `${error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ')} (try "seqpacket-bridge --help")`,
+    );
+    return EXIT.usage;
+  }
+  printError(reasonOf(error));
+  return error instanceof Failure ? error.exitCode : EXIT.failure;
+}
+
+// A reader that has closed the log does not end the sessions.
+process.stdout.on('error', () => {});
+process.stderr.on('error', () => {});
+
+for (const command of [program, ...program.commands]) {
+  command.exitOverride();
+  command.configureOutput({ outputError: () => {} });
+}
+const args = process.argv.slice(2);
+if (args.length === 0) {
+  program.outputHelp({ error: true });
+  process.exit(EXIT.usage);
+}
+const code = await program
+  .parseAsync(args, { from: 'user' })
+  .then(() => EXIT.success)
+  .catch(reportError);
+process.exit(code);

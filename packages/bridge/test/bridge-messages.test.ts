@@ -1,0 +1,53 @@
+/** Unchanged programs on both sides of two bridges and a real nats-server. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { start } from './support/bridges.js';
+import { startNats, withNats } from './support/nats-server.js';
+import { Running, scratchDirectory, supportFile } from './support/programs.js';
+
+/** As long as this system allows; the bridges have no privilege to exceed it. */
+const wmemMax = Number(readFileSync('/proc/sys/net/core/wmem_max', 'utf8'));
+const longest = Math.min(4_000_000, wmemMax);
+
+test(
+  'messages of all lengths keep boundaries and order; half-close and end of file arrive',
+  withNats,
+  async (t) => {
+    if (longest < 4_000_000) t.diagnostic(`net.core.wmem_max limits messages to ${wmemMax} bytes`);
+    const directory = scratchDirectory(t);
+    const nats = await startNats(t);
+    const service = new Running(t, 'python3', [supportFile('echo.py'), `${directory}/service`]);
+    await service.prints('listening');
+    const serve = await start(t, 'serve', nats.url, `${directory}/service`);
+    const join = await start(t, 'join', nats.url, `${directory}/clients`);
+    const client = new Running(t, 'python3', [
+      supportFile('exchange.py'),
+      `${directory}/clients`,
+      String(longest),
+    ]);
+    const bytes = 64 + 200 * 1024 + longest + 4;
+    assert.equal(await client.done(), `exchanged ${bytes}\n`);
+    const [closed] = await join.until('closed');
+    assert.deepEqual(
+      { ...closed, time: 0, session: '', seconds: 0, local: { ...closed?.local, pid: 0 } },
+      {
+        time: 0,
+        event: 'closed',
+        session: '',
+        local: { pid: 0, uid: process.getuid?.() },
+        reason: 'end of file',
+        toService: { messages: 7, bytes },
+        toClient: { messages: 8, bytes: bytes + 3 },
+        seconds: 0,
+      },
+    );
+    const [other] = await serve.until('closed');
+    assert.equal(other?.session, closed?.session);
+    assert.deepEqual(other?.toClient, closed?.toClient);
+    assert.equal(other?.reason, 'end of file');
+    const [opened] = join.of('opened');
+    assert.equal(opened?.local?.pid, client.child.pid);
+    assert.equal(opened?.remote.pid, service.child.pid);
+  },
+);
