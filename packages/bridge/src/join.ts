@@ -13,6 +13,9 @@ import type { Session } from './session.js';
 /** How many bridges of the queue group are asked before the client is refused. */
 const ATTEMPTS = 8;
 
+/** How many of them may leave the request without an answer. */
+const MAX_TIMEOUTS = 3;
+
 /** The status of a message of the server: no subscription for the subject. */
 const NO_RESPONDERS = 503;
 
@@ -150,6 +153,7 @@ class Joining implements Bridge {
   ): Promise<{ code: string; reason: string } | undefined> {
     if (this.#core.isFull) return { code: 'EAGAIN', reason: 'the bridge has all the sessions it may have' };
     let last: NoSession | undefined;
+    let timeouts = 0;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       if (!this.#core.isConnected) return { code: 'ENOTCONN', reason: 'there is no connection to NATS' };
       const refusal = await this.#request(name, socket, local);
@@ -157,7 +161,8 @@ class Joining implements Bridge {
       // The reason of a bridge that has just left the queue group says more.
       if (refusal.isNobody) return last ?? refusal;
       last = refusal;
-      if (!refusal.retry) break;
+      if (refusal.code === 'ETIMEDOUT') timeouts++;
+      if (!refusal.retry || timeouts === MAX_TIMEOUTS) break;
     }
     return last;
   }
@@ -183,9 +188,11 @@ class Joining implements Bridge {
         end({ code: 'ENOTCONN', reason: 'the connection to NATS was lost', retry: false });
       };
       this.#core.disconnections.add(disconnected);
+      // Shorter than a session's silence: the server may not have noticed yet that a bridge is gone.
+      const patience = deadAfter / MAX_TIMEOUTS;
       const timer = setTimeout(() => {
-        end({ code: 'ETIMEDOUT', reason: `no bridge answered for ${deadAfter / 1000} s`, retry: false });
-      }, deadAfter);
+        end({ code: 'ETIMEDOUT', reason: `no answer of a bridge for ${patience / 1000} s`, retry: true });
+      }, patience);
       const subscription = this.#core.subscribe(toClient, (message) => {
         if (session !== undefined) {
           session.receive(message.data);

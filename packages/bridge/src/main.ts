@@ -59,8 +59,8 @@ function handleSignals(bridge: Bridge): void {
   }
 }
 
-function countersEvent({ counters, natsStats }: Bridge): LogEvent {
-  return { event: 'counters', ...counters, nats: natsStats() };
+function countersEvent(bridge: Bridge): LogEvent {
+  return { event: 'counters', ...bridge.counters, nats: bridge.natsStats() };
 }
 
 /** Returns the address in the library's form: an abstract name begins with NUL. */

@@ -136,7 +136,7 @@ class Serving implements Bridge {
     const { address, deadAfter } = this.#core.settings;
     let socket: SeqpacketSocket;
     try {
-      const signal = AbortSignal.timeout(Math.min(deadAfter, open.deadAfter) / 2);
+      const signal = AbortSignal.timeout(Math.min(deadAfter, open.deadAfter) / 5);
       socket = await connect(address, { emptyMessages: 'deliver', signal });
     } catch (error) {
       const code = codeOf(error) === 'ABORT_ERR' ? 'ETIMEDOUT' : (codeOf(error) ?? 'EIO');

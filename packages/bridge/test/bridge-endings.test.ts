@@ -1,0 +1,127 @@
+/** How sessions are refused and ended; the log says why. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { start } from './support/bridges.js';
+import { startNats, withNats } from './support/nats-server.js';
+import { pause, Running, scratchDirectory, supportFile } from './support/programs.js';
+import { traffic } from './support/traffic.js';
+
+test('no bridge serves the subject: the connection is closed at once', withNats, async (t) => {
+  const directory = scratchDirectory(t);
+  const nats = await startNats(t);
+  const join = await start(t, 'join', nats.url, `${directory}/clients`);
+  const client = new Running(t, 'python3', [supportFile('ask.py'), `${directory}/clients`]);
+  assert.match((await client.ended).stdout, /^(EOF|ECONNRESET)\n$/);
+  const [refused] = await join.until('refused');
+  assert.equal(refused?.code, 'ECONNREFUSED');
+  assert.equal(refused?.reason, 'no bridge serves the subject test.service');
+  assert.equal(refused?.local?.pid, client.child.pid);
+});
+
+test('the only service is not there: the log gives the reason', withNats, async (t) => {
+  const directory = scratchDirectory(t);
+  const nats = await startNats(t);
+  const serve = await start(t, 'serve', nats.url, `${directory}/service`);
+  const join = await start(t, 'join', nats.url, `${directory}/clients`);
+  const client = new Running(t, 'python3', [supportFile('ask.py'), `${directory}/clients`]);
+  assert.match((await client.ended).stdout, /^(EOF|ECONNRESET)\n$/);
+  for (const bridge of [serve, join]) {
+    const [refused] = await bridge.until('refused');
+    assert.equal(refused?.code, 'ENOENT');
+    assert.match(refused?.reason ?? '', /the service is not there/);
+  }
+  // The bridge is back in the queue group a second later.
+  const service = new Running(t, 'python3', [supportFile('echo.py'), `${directory}/service`, 'here']);
+  await service.prints('listening');
+  await pause(1200);
+  const next = new Running(t, 'python3', [supportFile('ask.py'), `${directory}/clients`]);
+  assert.equal(await next.done(), 'here\n');
+});
+
+test('descriptors end the session with an error, and are closed', withNats, async (t) => {
+  const directory = scratchDirectory(t);
+  const nats = await startNats(t);
+  const service = new Running(t, 'python3', [supportFile('echo.py'), `${directory}/service`]);
+  await service.prints('listening');
+  const serve = await start(t, 'serve', nats.url, `${directory}/service`);
+  const join = await start(t, 'join', nats.url, `${directory}/clients`);
+  const client = new Running(t, 'python3', [supportFile('pass-descriptors.py'), `${directory}/clients`]);
+  // The client sees the end of its pipe: no process has a duplicate of the descriptor.
+  assert.match(await client.done(), /^(EOF|ECONNRESET|EPIPE)\nclosed everywhere\n$/);
+  for (const bridge of [serve, join]) {
+    const [closed] = await bridge.until('closed');
+    assert.equal(closed?.code, 'EOPNOTSUPP');
+    assert.match(closed?.reason ?? '', /descriptors/);
+  }
+  await service.prints('closed');
+});
+
+test('unread messages: the local program gets ECONNRESET', withNats, async (t) => {
+  const directory = scratchDirectory(t);
+  const nats = await startNats(t);
+  const join = await start(t, 'join', nats.url, `${directory}/clients`);
+  nats.process.kill('SIGSTOP');
+  // No answer comes, so that its message stays unread.
+  const client = new Running(t, 'python3', [supportFile('ask.py'), `${directory}/clients`]);
+  await pause(300);
+  nats.process.kill('SIGKILL');
+  assert.equal((await client.ended).stdout, 'ECONNRESET\n');
+  const [refused] = await join.until('refused');
+  assert.equal(refused?.code, 'ENOTCONN');
+});
+
+test('SIGTERM drains: no new sessions, open ones may end', withNats, async (t) => {
+  const directory = scratchDirectory(t);
+  const nats = await startNats(t);
+  const service = new Running(t, 'python3', [supportFile('echo.py'), `${directory}/service`, 'hello']);
+  await service.prints('listening');
+  const serve = await start(t, 'serve', nats.url, `${directory}/service`);
+  const join = await start(t, 'join', nats.url, `${directory}/clients`);
+  const client = new Running(t, 'python3', [supportFile('interactive.py'), `${directory}/clients`], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  await client.prints('hello');
+  serve.kill('SIGTERM');
+  join.kill('SIGTERM');
+  await Promise.all([serve.until('draining'), join.until('draining')]);
+  const late = new Running(t, 'python3', [supportFile('ask.py'), `${directory}/clients`]);
+  assert.match((await late.ended).stdout, /^(ENOENT|ECONNREFUSED)\n$/);
+  client.child.stdin?.write('still there\n');
+  await client.prints('still there');
+  assert.equal(serve.isOver || join.isOver, false);
+  client.child.stdin?.end();
+  await client.prints('bye');
+  for (const bridge of [serve, join]) {
+    assert.equal((await bridge.ended).code, 0);
+    assert.equal(bridge.of('closed')[0]?.reason, 'end of file');
+  }
+});
+
+test('a second SIGTERM ends the sessions with an error', withNats, async (t) => {
+  const running = await traffic(t);
+  running.serve.kill('SIGTERM');
+  await running.serve.until('draining');
+  running.serve.kill('SIGTERM');
+  assert.equal((await running.serve.ended).code, 128 + 15);
+  await running.failed();
+  const [closed] = await running.join.until('closed');
+  assert.match(closed?.reason ?? '', /the bridge was closed/);
+});
+
+test('SIGUSR2 prints counters', withNats, async (t) => {
+  const directory = scratchDirectory(t);
+  const nats = await startNats(t);
+  const service = new Running(t, 'python3', [supportFile('echo.py'), `${directory}/service`]);
+  await service.prints('listening');
+  const serve = await start(t, 'serve', nats.url, `${directory}/service`);
+  const join = await start(t, 'join', nats.url, `${directory}/clients`);
+  await new Running(t, 'python3', [supportFile('ask.py'), `${directory}/clients`, '100']).done();
+  await join.until('closed');
+  serve.kill('SIGUSR2');
+  const [counters] = await serve.until('counters');
+  assert.equal(counters?.opened, 1);
+  assert.equal(counters?.open, 0);
+  assert.equal(counters?.failed, 0);
+  assert.equal(counters?.toService.bytes, 100);
+  assert.ok((counters?.nats.inMsgs ?? 0) > 0);
+});
