@@ -41,9 +41,14 @@ export function following(number: number): number {
 
 export function encodeFrame(type: FrameType, number: number, body: Uint8Array = EMPTY): Buffer {
   const frame = Buffer.allocUnsafe(HEADER_BYTES + body.length);
+  frame.set(body, HEADER_BYTES);
+  return writeHeader(frame, type, number);
+}
+
+/** Completes a frame whose body is there already. */
+export function writeHeader(frame: Buffer, type: FrameType, number: number): Buffer {
   frame.writeUInt32BE(type * 0x1000000, 0);
   frame.writeUInt32BE(number, 4);
-  frame.set(body, HEADER_BYTES);
   return frame;
 }
 

@@ -6,9 +6,9 @@ export const MAX_PIECE_BYTES = 256 * 1024;
 /** Linux has no longer messages than 4,263,616 bytes with pages of 4 KiB, and 16 times that with pages of 64 KiB. */
 const MAX_MESSAGE_BYTES = 80 * 1024 * 1024;
 
-/** The pieces of a message; an empty message is one empty piece. */
+/** The pieces of a message. */
 export function* piecesOf(message: Uint8Array, pieceBytes: number): Generator<Uint8Array> {
-  for (let start = 0; start === 0 || start < message.length; start += pieceBytes) {
+  for (let start = 0; start < message.length; start += pieceBytes) {
     yield message.subarray(start, start + pieceBytes);
   }
 }

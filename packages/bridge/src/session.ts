@@ -14,8 +14,11 @@ import {
   type Frame,
   type FrameType,
   following,
+  HEADER_BYTES,
+  writeHeader,
 } from './frame.js';
 import { decodeReset, encodeBody, type Terms } from './hand-shake.js';
+import { Intake } from './intake.js';
 import { Liveness } from './liveness.js';
 import { piecesOf, Reassembly } from './pieces.js';
 
@@ -56,6 +59,7 @@ export class Session {
   readonly #sending: SendingCredit;
   readonly #receiving: ReceivingCredit;
   readonly #delivery: Delivery;
+  readonly #intake: Intake;
   readonly #reassembly = new Reassembly();
   readonly #liveness: Liveness;
   readonly #sent: Traffic = { messages: 0, bytes: 0 };
@@ -77,6 +81,7 @@ export class Session {
     this.#sending = new SendingCredit(other.window);
     this.#receiving = new ReceivingCredit(pool, own.window, own.piece);
     this.#liveness = new Liveness(Math.min(heartbeatEvery, other.deadAfter / 3), own.deadAfter, tick);
+    this.#intake = new Intake(socket, other.piece);
     this.#delivery = new Delivery(socket, {
       delivered: (messages, bytes, cost) => this.#wereDelivered(messages, bytes, cost),
       ended: () => this.#deliveredEnd(),
@@ -220,46 +225,42 @@ export class Session {
         // Before the message is received: one that waits in the kernel makes the kernel report a reset.
         while (!this.#sending.isAvailable && !this.#isOver) await this.#sending.wait();
         if (this.#isOver) return;
-        const { data, controlTruncated } = await this.#socket.receiveMessage({ maxFds: 0 });
+        const { frame, message, hasDescriptors } = await this.#intake.next();
         if (this.#isOver) return;
-        if (controlTruncated) {
+        if (hasDescriptors) {
           this.fail('EOPNOTSUPP', 'the local program has sent descriptors, which cannot leave the machine');
           return;
         }
-        await this.#forwardMessage(data);
+        if (frame !== undefined) this.#forwardFrame(frame);
+        else await this.#forwardPieces(message!);
       }
     } catch (error) {
       this.#couldNotReceive(error);
     }
   }
 
-  #forwardMessage(message: Buffer): Promise<void> | undefined {
-    const { piece: longest } = this.#settings.other;
-    if (message.length > longest) return this.#forwardPieces(message, longest);
-    this.#sendPiece(FRAME.lastPiece, message);
-    this.#count(message);
-    return undefined;
+  #forwardFrame(frame: Buffer): void {
+    const bytes = frame.length - HEADER_BYTES;
+    this.#sending.use(bytes);
+    this.#publish(writeHeader(frame, FRAME.lastPiece, this.#takeNumber()));
+    this.#count(bytes);
   }
 
-  async #forwardPieces(message: Buffer, longest: number): Promise<void> {
+  async #forwardPieces(message: Buffer): Promise<void> {
     let left = message.length;
-    for (const piece of piecesOf(message, longest)) {
+    for (const piece of piecesOf(message, this.#settings.other.piece)) {
       while (!this.#sending.isAvailable && !this.#isOver) await this.#sending.wait();
       if (this.#isOver) return;
       left -= piece.length;
-      this.#sendPiece(left === 0 ? FRAME.lastPiece : FRAME.piece, piece);
+      this.#sending.use(piece.length);
+      this.#send(left === 0 ? FRAME.lastPiece : FRAME.piece, piece);
     }
-    this.#count(message);
+    this.#count(message.length);
   }
 
-  #sendPiece(type: FrameType, piece: Uint8Array): void {
-    this.#sending.use(piece.length);
-    this.#send(type, piece);
-  }
-
-  #count(message: Buffer): void {
+  #count(bytes: number): void {
     this.#sent.messages++;
-    this.#sent.bytes += message.length;
+    this.#sent.bytes += bytes;
   }
 
   #couldNotReceive(error: unknown): void {
@@ -278,10 +279,18 @@ export class Session {
   }
 
   #send(type: FrameType, body?: Uint8Array): void {
+    this.#publish(encodeFrame(type, this.#takeNumber(), body));
+  }
+
+  #takeNumber(): number {
     const number = this.#nextNumber;
     this.#nextNumber = following(number);
+    return number;
+  }
+
+  #publish(frame: Buffer): void {
     this.#liveness.sent();
-    this.#settings.publish(encodeFrame(type, number, body));
+    this.#settings.publish(frame);
   }
 
   #finishIfComplete(): void {
