@@ -17,6 +17,7 @@ const GUIDE = [
   { text: 'Workers', link: '/guide/workers' },
   { text: 'Hot restart', link: '/guide/hot-restart' },
   { text: 'When the socket is the limit', link: '/guide/shared-memory' },
+  { text: 'More than one machine', link: '/guide/more-than-one-machine' },
 ];
 
 const COOKBOOK = [
@@ -44,6 +45,7 @@ const ABOUT = [
   { text: 'Semantics', link: '/semantics' },
   { text: 'The command', link: '/cli' },
   { text: 'The shared-memory format', link: '/shared-memory' },
+  { text: 'The protocol of the bridges', link: '/bridge-protocol' },
   { text: 'Performance', link: '/performance' },
   { text: 'The benchmark', link: '/benchmark' },
   { text: 'FAQ', link: '/faq' },

@@ -41,7 +41,7 @@ const roles = {
     const nats = await connectNats({ servers: where });
     let received = 0;
     nats.subscribe('sink', {
-      callback: (_, message) => {
+      callback: () => {
         if (++received % count === 0) nats.publish(`done`, '');
       },
     });
