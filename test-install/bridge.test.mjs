@@ -62,19 +62,21 @@ test('the quick start runs in a fresh project', { skip: isMissing && 'not instal
     text
       .replaceAll('/tmp/', `${place}/`)
       .replace('nats-server --addr 127.0.0.1', `nats-server --addr 127.0.0.1 --port ${port}`)
-      .replace(/(npx seqpacket-bridge .*?) &/g, `$1 --server nats://127.0.0.1:${port} &`);
+      .replace(/^(seqpacket-bridge .*?) &$/gm, `$1 --server nats://127.0.0.1:${port} &`);
   for (const [, name, code] of readme.matchAll(/^```js\n\/\/ (\S+\.mjs)\n(.*?)^```$/gms)) {
     writeFileSync(join(place, name), here(code));
   }
   const scripts = [...readme.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, code]) => code);
   assert.equal(scripts[0], 'npm install seqpacket seqpacket-bridge\n');
-  const { stdout, stderr } = spawnSync('bash', ['-c', here(scripts[1])], {
+  const { stdout, stderr, status } = spawnSync('bash', ['-c', here(scripts[1])], {
     cwd: place,
     encoding: 'utf8',
     timeout: 60_000,
   });
   assert.match(stdout, /^Hello Ada$/m, stderr);
   assert.match(stdout, /opened: pid/);
+  // All programs have ended: otherwise their output would still be open, and the timeout would have ended the shell.
+  assert.equal(status, 0, stderr);
 });
 
 test('its types are found', { skip: isMissing && 'not installed: nats-server' }, () => {

@@ -190,8 +190,14 @@ export class BridgeCore {
     clearInterval(this.#timer);
     if (this.nats.isClosed()) return;
     // Without a connection, flushing would wait for ever.
-    if (this.isConnected) await this.nats.flush().catch(() => {});
+    if (this.isConnected) await Promise.race([this.nats.flush().catch(() => {}), this.#disconnected()]);
     await this.nats.close();
+  }
+
+  #disconnected(): Promise<void> {
+    return new Promise((resolve) => {
+      this.disconnections.add(resolve);
+    });
   }
 
   #tickAll(): void {

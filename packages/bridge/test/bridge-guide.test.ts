@@ -23,8 +23,8 @@ const protocol = blocksOf(page('bridge-protocol.md'));
 const KNOWN = {
   picture: 'machine A',
   install: 'npm install',
-  serve: 'npx seqpacket-bridge serve',
-  join: 'npx seqpacket-bridge join',
+  serve: 'seqpacket-bridge serve',
+  join: 'seqpacket-bridge join',
   functions: "import { joinOverNats, serveOverNats } from 'seqpacket-bridge'",
   log: '2026-',
   unit: '[Unit]',
@@ -48,7 +48,7 @@ test('no block of the guide is unknown', () => {
 function argumentsOf(code: string, replacements: Record<string, string>): string[] {
   let text = code.trim();
   for (const [from, to] of Object.entries(replacements)) text = text.replaceAll(from, to);
-  return text.split(' ').slice(2);
+  return text.split(' ').slice(1);
 }
 
 async function answers(t: TestContext, address: string): Promise<void> {
@@ -141,7 +141,7 @@ test('the configuration of nats-server', { skip: withNats.skip || missing('opens
 
 test('the unit of systemd', { skip: missing('systemd-analyze') }, (t) => {
   const file = `${scratchDirectory(t)}/greeter.service`;
-  writeFileSync(file, block('unit').replace(/\/usr\/bin\/npx/, process.execPath));
+  writeFileSync(file, block('unit').replace('/usr/local/bin/seqpacket-bridge', process.execPath));
   const { status, stderr } = spawnSync('systemd-analyze', ['verify', file], { encoding: 'utf8' });
   assert.equal(status, 0, stderr);
   assert.doesNotMatch(stderr, /greeter/);
