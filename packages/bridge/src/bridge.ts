@@ -190,14 +190,22 @@ export class BridgeCore {
     clearInterval(this.#timer);
     if (this.nats.isClosed()) return;
     // Without a connection, flushing would wait for ever.
-    if (this.isConnected) await Promise.race([this.nats.flush().catch(() => {}), this.#disconnected()]);
+    if (this.isConnected) await this.whileConnected(this.nats.flush());
     await this.nats.close();
   }
 
-  #disconnected(): Promise<void> {
-    return new Promise((resolve) => {
-      this.disconnections.add(resolve);
+  /** Waits for the work, but not beyond the loss of the connection to NATS. Its error is of no interest. */
+  async whileConnected(work: Promise<unknown>): Promise<void> {
+    let lost = () => {};
+    const loss = new Promise<void>((resolve) => {
+      lost = resolve;
     });
+    this.disconnections.add(lost);
+    try {
+      await Promise.race([work.catch(() => {}), loss]);
+    } finally {
+      this.disconnections.delete(lost);
+    }
   }
 
   #tickAll(): void {

@@ -38,13 +38,15 @@ class Serving implements Bridge {
   readonly #queue: string;
   #subscription: Subscription | undefined;
   #absence: NodeJS.Timeout | undefined;
+  /** Requests whose connection to the service is not there yet. */
+  readonly #opening = new Set<Promise<void>>();
 
   constructor(core: BridgeCore, queue: string) {
     this.#core = core;
     this.#queue = queue;
     this.#subscribe();
     this.closed = core.nats.closed().then(async (error) => {
-      this.#leave();
+      void this.#leave();
       core.isDraining = true;
       core.failAll('the connection to NATS was closed');
       await core.close();
@@ -65,15 +67,16 @@ class Serving implements Bridge {
     if (!this.#core.isDraining) {
       this.#core.isDraining = true;
       this.#core.log({ event: 'draining', sessions: this.#core.sessionCount });
-      this.#leave();
+      await this.#leave();
     }
+    await Promise.all(this.#opening);
     await this.#core.emptied();
     await this.#core.close();
   }
 
   async close(): Promise<void> {
     this.#core.isDraining = true;
-    this.#leave();
+    void this.#leave();
     this.#core.failAll('the bridge was closed');
     await this.#core.close();
   }
@@ -85,20 +88,28 @@ class Serving implements Bridge {
   #subscribe(): void {
     if (this.#core.isDraining || this.#core.nats.isClosed()) return;
     const { subject } = this.#core.settings;
-    this.#subscription = this.#core.subscribe(subject, (message) => void this.#open(message), this.#queue);
+    const take = (message: Msg) => {
+      const opening = this.#open(message).finally(() => this.#opening.delete(opening));
+      this.#opening.add(opening);
+    };
+    this.#subscription = this.#core.subscribe(subject, take, this.#queue);
   }
 
-  #leave(): void {
+  /** Leaves the queue group. Requests that are on the way still get an answer, until this resolves. */
+  async #leave(): Promise<void> {
     clearTimeout(this.#absence);
     this.#absence = undefined;
-    this.#subscription?.unsubscribe();
+    const subscription = this.#subscription;
     this.#subscription = undefined;
+    if (subscription === undefined || this.#core.nats.isClosed()) return;
+    if (!this.#core.isConnected) subscription.unsubscribe();
+    else await this.#core.whileConnected(subscription.drain());
   }
 
   /** Leaves the queue group for a while, so that the client's bridge reaches another one. */
   #beAbsent(): void {
     if (this.#absence !== undefined) return;
-    this.#leave();
+    void this.#leave();
     this.#absence = setTimeout(() => {
       this.#absence = undefined;
       this.#subscribe();

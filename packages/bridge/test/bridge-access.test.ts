@@ -51,6 +51,20 @@ test('a token', withNats, async (t) => {
   await fails(t, url, ['--token-file', '/nonexistent'], /cannot read \/nonexistent: ENOENT/);
 });
 
+test('a server that refuses the token after a restart ends the bridge', withNats, async (t) => {
+  const nats = await startNats(t, { configuration: 'authorization { token: "right" }' });
+  const address = `${scratchDirectory(t)}/s`;
+  const options = ['--server', nats.url, '--token-file', fileWith(t, 'right')];
+  const bridge = new BridgeProcess(t, ['join', 'x', address, ...options]);
+  await bridge.prints('ready');
+  nats.process.kill('SIGKILL');
+  await nats.process.ended;
+  await startNats(t, { port: nats.port, configuration: 'authorization { token: "other" }' });
+  const { code, stderr } = await bridge.ended;
+  assert.equal(code, 1);
+  assert.match(stderr, /Authorization Violation/i);
+});
+
 test('a user with permissions for the subject and its inboxes', withNats, async (t) => {
   const configuration = `authorization { users: [ { user: bridge, password: right, permissions: {
     publish: ["with.access", "_INBOX_bridge.>"], subscribe: ["with.access", "_INBOX_bridge.>"] } } ] }`;

@@ -7,7 +7,10 @@ import { Running, scratchDirectory, supportFile } from './support/programs.js';
 
 const messages = Number(process.env['SEQPACKET_BRIDGE_MESSAGES'] ?? 50_000);
 
-test(`${messages} messages with checksums in each direction`, withNats, async (t) => {
+test(`${messages} messages with checksums in each direction`, {
+  ...withNats,
+  timeout: 600_000,
+}, async (t) => {
   const directory = scratchDirectory(t);
   const nats = await startNats(t);
   const arrange = (role: string, address: string) =>

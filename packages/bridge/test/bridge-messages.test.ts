@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { connect } from 'seqpacket';
 import { start } from './support/bridges.js';
 import { startNats, withNats } from './support/nats-server.js';
-import { Running, scratchDirectory, supportFile } from './support/programs.js';
+import { missing, Running, scratchDirectory, supportFile } from './support/programs.js';
 
 /** As long as this system allows; the bridges have no privilege to exceed it. */
 const wmemMax = Number(readFileSync('/proc/sys/net/core/wmem_max', 'utf8'));
@@ -51,3 +53,49 @@ test(
     assert.equal(opened?.remote.pid, service.child.pid);
   },
 );
+
+test('socat and the command seqpacket talk through the bridges', {
+  skip: withNats.skip || missing('socat'),
+}, async (t) => {
+  const directory = scratchDirectory(t);
+  const nats = await startNats(t);
+  const command = fileURLToPath(new URL('../../dist/cli.mjs', import.meta.url));
+  const listening = [command, 'listen', '--verbose', '--exec', 'tr a-z A-Z', `${directory}/service`];
+  const service = new Running(t, process.execPath, listening);
+  await service.prints('listening at');
+  await start(t, 'serve', nats.url, `${directory}/service`);
+  const join = await start(t, 'join', nats.url, `${directory}/clients`);
+  const client = new Running(t, 'socat', ['-t', '5', '-', `UNIX-CONNECT:${directory}/clients,type=5`], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  client.child.stdin?.end('from socat\n');
+  assert.match(await client.done(), /FROM SOCAT/);
+  assert.equal((await join.until('closed'))[0]?.reason, 'end of file');
+});
+
+test('many sessions at once', withNats, async (t) => {
+  const directory = scratchDirectory(t);
+  const nats = await startNats(t);
+  const service = new Running(t, 'python3', [supportFile('echo.py'), `${directory}/service`]);
+  await service.prints('listening');
+  await start(t, 'serve', nats.url, `${directory}/service`, { args: ['--heartbeat', '2'] });
+  const join = await start(t, 'join', nats.url, `${directory}/clients`, { args: ['--heartbeat', '2'] });
+  await Promise.all(
+    Array.from({ length: 60 }, async (_, client) => {
+      const socket = await connect(`${directory}/clients`, { emptyMessages: 'deliver' });
+      for (let number = 0; number < 20; number++) {
+        await socket.send(`${client} ${number} ${'x'.repeat(client * number)}`);
+      }
+      socket.shutdown('send');
+      for (let number = 0; number < 20; number++) {
+        const { data } = await socket.receiveMessage();
+        assert.equal(String(data), `${client} ${number} ${'x'.repeat(client * number)}`);
+      }
+      assert.equal(String((await socket.receiveMessage()).data), 'bye');
+      await assert.rejects(socket.receiveMessage(), { code: 'EOF' });
+      socket.close();
+    }),
+  );
+  const closed = await join.until('closed', 60);
+  assert.ok(closed.every(({ code }) => code === undefined));
+});

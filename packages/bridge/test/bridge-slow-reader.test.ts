@@ -9,7 +9,7 @@ const seconds = Number(process.env['SEQPACKET_BRIDGE_SLOW_SECONDS'] ?? 5);
 const SESSIONS = 8;
 const MiB = 1024;
 
-test(`${SESSIONS} clients do not read for ${seconds} s`, withNats, async (t) => {
+test(`${SESSIONS} clients do not read for ${seconds} s`, { ...withNats, timeout: 600_000 }, async (t) => {
   const directory = scratchDirectory(t);
   // A tenth of the default, so that too much on the way shows soon.
   const nats = await startNats(t, { configuration: 'max_pending: 33554432' });

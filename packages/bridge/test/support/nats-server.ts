@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { missing, pause, Running, scratchDirectory } from './programs.js';
 
-export const withNats = { skip: missing('nats-server', 'python3') };
+export const withNats = { skip: missing('nats-server', 'python3'), timeout: 60_000 };
 
 export interface NatsServer {
   url: string;

@@ -73,6 +73,8 @@ export async function traffic(
     start(t, 'join', server.url, `${directory}/clients`),
   ]);
   const client = new Running(t, 'python3', [program, 'join', `${directory}/clients`]);
+  // Sending alone is no sign of a session: the kernel takes the first messages.
+  await Promise.all([join.until('opened'), serve.until('opened')]);
   await Promise.all([client.prints('traffic'), service.prints('traffic')]);
   return new Traffic(directory, server, service, serve, join, client);
 }
