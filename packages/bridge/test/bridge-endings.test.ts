@@ -31,7 +31,9 @@ test('the only service is not there: the log gives the reason', withNats, async 
     assert.equal(refused?.code, 'ENOENT');
     assert.match(refused?.reason ?? '', /the service is not there/);
   }
-  // The bridge is back in the queue group a second later.
+  // It leaves the queue group before it refuses: the client's bridge does not ask it again.
+  assert.equal(serve.of('refused').length, 1);
+  // It is back a second later.
   const service = new Running(t, 'python3', [supportFile('echo.py'), `${directory}/service`, 'here']);
   await service.prints('listening');
   await pause(1200);

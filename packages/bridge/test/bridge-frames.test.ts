@@ -5,7 +5,7 @@ import { connect as connectNats, type NatsConnection } from '@nats-io/transport-
 import { connect, listen, type SeqpacketSocket } from 'seqpacket';
 import { type Bridge, joinOverNats, type LogEvent, serveOverNats } from 'seqpacket-bridge';
 import { startNats, withNats } from './support/nats-server.js';
-import { scratchDirectory } from './support/programs.js';
+import { pause, scratchDirectory } from './support/programs.js';
 
 const OPEN = 1;
 const ANSWER = 2;
@@ -208,8 +208,10 @@ test('without credit the service has to wait, and unread messages become a reset
   // 900 + 256 each: the second one exceeds the window, the third one waits.
   assert.equal((await next()).body.length, 900);
   assert.equal((await next()).body.length, 900);
+  const third = next();
+  assert.equal(await Promise.race([third, pause(200)]), undefined);
   send(frame(CREDIT, 1, number64(3000)));
-  assert.equal((await next()).number, 3);
+  assert.equal((await third).number, 3);
   send(frame(RESET, 0, '{"code":"ECONNRESET","reason":"test"}'));
   await ended();
   assert.ok(sent > 4);
