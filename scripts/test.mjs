@@ -17,6 +17,9 @@ const sanitize = args.includes('--sanitize');
 const thread = args.includes('--thread');
 /** They take as long as all others together. */
 const SLOW = [
+  'bridge/bridge-access',
+  'bridge/bridge-cluster',
+  'bridge/bridge-slow-reader',
   'browser/',
   'command/cli-bench',
   'command/cli-trace-flood',

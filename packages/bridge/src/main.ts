@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The command `seqpacket-bridge`: runs one end of a bridge until a signal, reports errors, and exits. */
+import { errors } from '@nats-io/transport-node';
 import { CommanderError } from 'commander';
 import type { Bridge } from './bridge.js';
 import { EXIT } from './exit-codes.js';
@@ -77,7 +78,8 @@ const LISTEN_ADVICE: Record<string, string> = {
   ENOENT: 'the directory does not exist: create it first',
 };
 
-function explained(error: unknown, { server = [] }: CommonArguments, address: string): unknown {
+function explained(error: unknown, given: CommonArguments, address: string): unknown {
+  const { server = [], tlsCa, tlsCert } = given;
   if (error instanceof Failure) return error;
   if (error instanceof TypeError || error instanceof RangeError)
     return new Failure(error.message, EXIT.usage);
@@ -89,7 +91,12 @@ function explained(error: unknown, { server = [] }: CommonArguments, address: st
     );
   }
   const where = server.length === 0 ? '' : ` at ${server.join(', ')}`;
-  return new Failure(`no connection to NATS${where}: ${reasonOf(error)}`);
+  // After a TLS handshake of version 1.3, the client of NATS does not report that the server refuses its certificate.
+  const isRefusal = error instanceof errors.TimeoutError && (tlsCa !== undefined || tlsCert !== undefined);
+  const advice = isRefusal
+    ? " (if the server verifies clients, its log says whether it refused the bridge's certificate)"
+    : '';
+  return new Failure(`no connection to NATS${where}: ${reasonOf(error)}${advice}`);
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are to be escaped

@@ -11,7 +11,7 @@ export interface BridgeOptions {
   address: SocketPath;
   /**
    * How to connect to NATS: servers, TLS, credentials, as the client takes them. The bridge reconnects without limit
-   * unless `maxReconnectAttempts` is set.
+   * unless `maxReconnectAttempts` is set, and waits 5 s for a server unless `timeout` is set.
    */
   nats?: NodeConnectionOptions | undefined;
   /** Milliseconds without another frame after which a session sends a heartbeat; 5000 by default. */
@@ -47,6 +47,8 @@ export interface Settings {
 }
 
 const DEFAULT_HEARTBEAT_MS = 5000;
+/** The client's own default is 20 s: too long for a server that does not answer a certificate it refuses. */
+const CONNECT_TIMEOUT_MS = 5000;
 export const DEFAULT_QUEUE = 'seqpacket-bridge';
 
 /** A subject or a queue group, without wildcards and spaces. */
@@ -68,7 +70,7 @@ export function checkedSettings(options: BridgeOptions): Settings {
   return {
     subject: checkName(subject, 'subject'),
     address,
-    nats: { maxReconnectAttempts: -1, pingInterval: heartbeatEvery, ...nats },
+    nats: { maxReconnectAttempts: -1, pingInterval: heartbeatEvery, timeout: CONNECT_TIMEOUT_MS, ...nats },
     heartbeatEvery,
     deadAfter,
     maxSessions,

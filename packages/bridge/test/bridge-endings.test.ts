@@ -62,16 +62,23 @@ test('descriptors end the session with an error, and are closed', withNats, asyn
 test('unread messages: the local program gets ECONNRESET', withNats, async (t) => {
   const directory = scratchDirectory(t);
   const nats = await startNats(t);
-  const join = await start(t, 'join', nats.url, `${directory}/clients`);
+  // Long heartbeats, so that the client is not refused because no answer comes.
+  const args = ['--heartbeat', '60'];
+  const join = await start(t, 'join', nats.url, `${directory}/clients`, { args });
   nats.process.kill('SIGSTOP');
   // No answer comes, so that its message stays unread.
   const client = await connect(`${directory}/clients`);
   await client.send('hello');
+  while (!join.of('counters').some(({ nats: { outMsgs } }) => outMsgs > 0)) {
+    join.kill('SIGUSR2');
+    await pause(20);
+  }
   nats.process.kill('SIGKILL');
   await assert.rejects(client.receiveMessage(), { code: 'ECONNRESET' });
   client.close();
   const [refused] = await join.until('refused');
   assert.equal(refused?.code, 'ENOTCONN');
+  assert.equal(refused?.reason, 'the connection to NATS was lost');
 });
 
 test('SIGTERM drains: no new sessions, open ones may end', withNats, async (t) => {

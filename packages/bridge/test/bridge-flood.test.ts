@@ -5,7 +5,7 @@ import { FAST, start } from './support/bridges.js';
 import { startNats, withNats } from './support/nats-server.js';
 import { Running, scratchDirectory, supportFile } from './support/programs.js';
 
-const messages = Number(process.env['SEQPACKET_BRIDGE_MESSAGES'] ?? 50_000);
+const messages = Number(process.env['SEQPACKET_BRIDGE_MESSAGES'] ?? 20_000);
 
 test(`${messages} messages with checksums in each direction`, {
   ...withNats,

@@ -1,5 +1,6 @@
 /** A peer that speaks the protocol by hand: any gap, late or doubled frame ends the session. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { connect as connectNats, type NatsConnection } from '@nats-io/transport-node';
 import { connect, listen, type SeqpacketSocket } from 'seqpacket';
@@ -199,6 +200,32 @@ test('more pieces than the credit allows end the session', withNats, async (t) =
   const { code, reason } = await ended();
   assert.equal(code, 'EPROTO');
   assert.match(reason, /more pieces than the credit allows/);
+});
+
+const wmemMax = Number(readFileSync('/proc/sys/net/core/wmem_max', 'utf8'));
+
+test('a message that is too long for the service ends the session with EMSGSIZE', withNats, async (t) => {
+  const { service, send, next, ended } = await session(t);
+  const piece = Buffer.alloc(200_000);
+  send(frame(LAST_PIECE, 1, 'short'));
+  let limit = 262_144;
+  // The kernel doubles the size that an option sets.
+  const last = 2 + Math.ceil((2 * wmemMax) / piece.length);
+  for (let number = 2; number <= last; number++) {
+    const used = 5 + 256 + (number - 2) * (piece.length + 256);
+    while (used >= limit) limit = (await next()).body.readUInt32BE(4);
+    send(frame(number === last ? LAST_PIECE : PIECE, number, piece));
+  }
+  const { code, reason, toService } = await ended();
+  assert.equal(code, 'EMSGSIZE');
+  assert.match(reason, /1 message was not delivered.*net\.core\.wmem_max/);
+  assert.deepEqual(toService, { messages: 1, bytes: 5 });
+  let answer = await next();
+  while (answer.type === CREDIT) answer = await next();
+  assert.deepEqual([answer.type, JSON.parse(String(answer.body)).code], [RESET, 'EMSGSIZE']);
+  // What came before is delivered.
+  assert.equal(String((await service.receiveMessage()).data), 'short');
+  await assert.rejects(service.receiveMessage(), { code: 'EOF' });
 });
 
 test('without credit the service has to wait, and unread messages become a reset', withNats, async (t) => {
