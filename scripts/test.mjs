@@ -20,6 +20,7 @@ const SLOW = [
   'bridge/bridge-access',
   'bridge/bridge-cluster',
   'bridge/bridge-command',
+  'bridge/bridge-functions',
   'bridge/bridge-guide',
   'bridge/bridge-network',
   'bridge/bridge-slow-reader',

@@ -8,7 +8,7 @@ import {
   type Subscription,
 } from '@nats-io/transport-node';
 import type { SeqpacketSocket, SocketPath } from 'seqpacket';
-import { CreditPool } from './credit.js';
+import { CreditPool, longestPiece } from './credit.js';
 import { codeOf, reasonOf } from './failure.js';
 import { HEADER_BYTES } from './frame.js';
 import type { RemoteProcess, Terms } from './hand-shake.js';
@@ -35,7 +35,7 @@ export interface Bridge {
   natsStats(): Stats;
   /** Resolves when the bridge has ended; rejects if the connection to NATS was lost for good. */
   readonly closed: Promise<void>;
-  /** Accepts no new sessions, and resolves when the open ones have ended and the bridge is closed. */
+  /** Accepts no new sessions, and resolves when the open ones have ended and the bridge is closed. May be called again. */
   drain(): Promise<void>;
   /** Ends all sessions with an error, and closes the bridge. */
   close(): Promise<void>;
@@ -55,6 +55,12 @@ export interface Opening {
   remote: RemoteProcess;
 }
 
+/** For the frames that open a session. */
+const LEAST_MAX_PAYLOAD = 1024;
+
+/** More heartbeats than these would let a bridge be kept busy by another one. */
+const LEAST_TICK_MS = 20;
+
 export class BridgeCore {
   readonly settings: Settings;
   readonly nats: NatsConnection;
@@ -68,38 +74,78 @@ export class BridgeCore {
   };
   isConnected = true;
   isDraining = false;
-  /** Called when the connection to NATS is lost. */
-  readonly disconnections = new Set<() => void>();
+  #isClosing = false;
+  /** Called with the reason when the connection to NATS is lost, and when the bridge is closed. */
+  readonly interruptions = new Set<(reason: string) => void>();
   readonly #direction: 'serve' | 'join';
   readonly #sessions = new Set<Session>();
   readonly #pool = new CreditPool();
-  readonly #tick: number;
-  readonly #timer: NodeJS.Timeout;
-  #emptied: (() => void) | undefined;
+  readonly #emptied = new Set<() => void>();
+  /** Sessions that are not open yet. */
+  #reserved = 0;
+  #tick: number;
+  #timer: NodeJS.Timeout;
 
-  static async start(settings: Settings, direction: 'serve' | 'join'): Promise<BridgeCore> {
-    return new BridgeCore(settings, await connect(settings.nats), direction);
+  /** Connects to NATS, and lets the end of the bridge begin. Leaves nothing behind if that fails. */
+  static async start<End>(
+    settings: Settings,
+    direction: 'serve' | 'join',
+    begin: (core: BridgeCore) => Promise<End>,
+  ): Promise<End> {
+    const core = new BridgeCore(settings, await connect(settings.nats), direction);
+    try {
+      const { max_payload: longest = LEAST_MAX_PAYLOAD } = core.nats.info ?? {};
+      if (longest < LEAST_MAX_PAYLOAD) {
+        throw new Error(`the server's max_payload is ${longest}, and a bridge needs ${LEAST_MAX_PAYLOAD}`);
+      }
+      const end = await begin(core);
+      const { subject, address } = settings;
+      core.log({ event: 'ready', subject, address: addressText(address), server: core.nats.getServer() });
+      return end;
+    } catch (error) {
+      await core.close();
+      throw error;
+    }
   }
 
   private constructor(settings: Settings, nats: NatsConnection, direction: 'serve' | 'join') {
     this.settings = settings;
     this.nats = nats;
     this.#direction = direction;
-    this.#tick = Math.min(settings.heartbeatEvery / 5, settings.deadAfter / 10);
+    this.#tick = this.#ownTick;
     this.#timer = setInterval(() => this.#tickAll(), this.#tick);
     void this.#watch();
   }
 
   log(event: LogEvent): void {
-    this.settings.log(event);
+    try {
+      this.settings.log(event);
+    } catch (error) {
+      // An exception of the program, as in a listener of an event: it must not end what the bridge is doing.
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
   }
 
-  get isFull(): boolean {
-    return this.#sessions.size >= this.settings.maxSessions;
+  /** Takes the place of a session that is to be opened, if there is one. It is taken until `release`. */
+  reserve(): boolean {
+    if (this.#sessions.size + this.#reserved >= this.settings.maxSessions) return false;
+    this.#reserved++;
+    return true;
+  }
+
+  /** After the session was opened, or not. */
+  release(): void {
+    this.#reserved--;
   }
 
   get sessionCount(): number {
     return this.#sessions.size;
+  }
+
+  get isClosing(): boolean {
+    return this.#isClosing || this.nats.isClosed();
   }
 
   /** A subject that only the other bridge of a session gets to know. */
@@ -108,22 +154,42 @@ export class BridgeCore {
     return `${prefix}.${randomBytes(16).toString('hex')}`;
   }
 
-  /** What this bridge offers to a new session. */
+  /** What this bridge offers to a new session. To be given back if the session is not opened. */
   newTerms(): Terms {
-    const longest = (this.nats.info?.max_payload ?? 1024 * 1024) - HEADER_BYTES;
+    const window = this.#pool.takeFirst();
     return {
-      window: this.#pool.firstWindow,
-      piece: Math.min(MAX_PIECE_BYTES, longest),
+      window,
+      piece: Math.min(this.#longestPiece, longestPiece(window)),
       deadAfter: this.settings.deadAfter,
     };
+  }
+
+  giveBack({ window }: Terms): void {
+    this.#pool.giveBack(window);
+  }
+
+  get #longestPiece(): number {
+    return Math.min(MAX_PIECE_BYTES, (this.nats.info?.max_payload ?? LEAST_MAX_PAYLOAD) - HEADER_BYTES);
+  }
+
+  get #ownTick(): number {
+    return Math.min(this.settings.heartbeatEvery / 5, this.settings.deadAfter / 10);
   }
 
   subscribe(subject: string, take: (message: Msg) => void, queue?: string): Subscription {
     return this.nats.subscribe(subject, {
       ...(queue === undefined ? {} : { queue }),
       callback: (error, message) => {
-        if (error !== null) this.log({ event: 'error', reason: reasonOf(error) });
-        else take(message);
+        if (error !== null) {
+          this.log({ event: 'error', reason: reasonOf(error) });
+          return;
+        }
+        try {
+          take(message);
+        } catch (error) {
+          // The client of NATS would read nothing more.
+          this.log({ event: 'error', reason: `a message could not be handled: ${reasonOf(error)}` });
+        }
       },
     });
   }
@@ -134,10 +200,19 @@ export class BridgeCore {
     this.nats.publish(subject, frame, reply === undefined ? undefined : { reply });
   }
 
+  /** Publishes a frame outside of a session. If that fails, the other bridge notices the silence. */
+  tryPublish(subject: string, frame: Uint8Array): void {
+    try {
+      this.publish(subject, frame);
+    } catch (error) {
+      this.log({ event: 'error', reason: `publishing failed: ${reasonOf(error)}` });
+    }
+  }
+
   open(opening: Opening): Session {
     const { session: name, socket, subscription, to, own, other, local, remote } = opening;
     // This bridge's server may have a smaller max_payload than that of the other one.
-    const terms = { ...other, piece: Math.min(other.piece, own.piece) };
+    const terms = { ...other, piece: Math.min(other.piece, this.#longestPiece) };
     const startedAt = performance.now();
     const session = new Session({
       socket,
@@ -145,22 +220,24 @@ export class BridgeCore {
       other: terms,
       pool: this.#pool,
       heartbeatEvery: this.settings.heartbeatEvery,
-      tick: this.#tick,
       publish: (frame) => this.publish(to, frame),
       ended: (end) => {
         subscription.unsubscribe();
         this.#sessions.delete(session);
-        this.#pool.sessions = this.#sessions.size;
         this.#count(end);
         const { toService, toClient } = this.#directions(end);
         const seconds = Math.round(performance.now() - startedAt) / 1000;
         const { code, reason } = end;
         this.log({ event: 'closed', session: name, local, code, reason, toService, toClient, seconds });
-        if (this.#sessions.size === 0) this.#emptied?.();
+        if (this.#sessions.size > 0) return;
+        for (const callback of this.#emptied) callback();
+        this.#emptied.clear();
+        this.#tickEvery(this.#ownTick);
       },
     });
     this.#sessions.add(session);
-    this.#pool.sessions = this.#sessions.size;
+    // The other bridge may need more heartbeats than this one.
+    this.#tickEvery(Math.min(this.#tick, Math.max(LEAST_TICK_MS, other.deadAfter / 15)));
     this.counters.opened++;
     this.counters.open++;
     this.log({ event: 'opened', session: name, local, remote });
@@ -177,16 +254,19 @@ export class BridgeCore {
   async emptied(): Promise<void> {
     if (this.#sessions.size === 0) return;
     await new Promise<void>((resolve) => {
-      this.#emptied = resolve;
+      this.#emptied.add(resolve);
     });
   }
 
+  /** Ends all sessions with an error, and whatever waits for NATS. */
   failAll(reason: string): void {
     for (const session of [...this.#sessions]) session.fail('ECONNRESET', reason);
+    for (const callback of [...this.interruptions]) callback(reason);
   }
 
   /** Closes the connection to NATS, after all that was published. */
   async close(): Promise<void> {
+    this.#isClosing = true;
     clearInterval(this.#timer);
     if (this.nats.isClosed()) return;
     // Without a connection, flushing would wait for ever.
@@ -200,17 +280,24 @@ export class BridgeCore {
     const loss = new Promise<void>((resolve) => {
       lost = resolve;
     });
-    this.disconnections.add(lost);
+    this.interruptions.add(lost);
     try {
       await Promise.race([work.catch(() => {}), loss]);
     } finally {
-      this.disconnections.delete(lost);
+      this.interruptions.delete(lost);
     }
   }
 
   #tickAll(): void {
     const now = performance.now();
-    for (const session of [...this.#sessions]) session.tick(now);
+    for (const session of [...this.#sessions]) session.tick(now, this.#tick);
+  }
+
+  #tickEvery(tick: number): void {
+    if (tick === this.#tick) return;
+    this.#tick = tick;
+    clearInterval(this.#timer);
+    if (!this.isClosing) this.#timer = setInterval(() => this.#tickAll(), tick);
   }
 
   async #watch(): Promise<void> {
@@ -220,7 +307,6 @@ export class BridgeCore {
           this.isConnected = false;
           this.log({ event: 'disconnected', sessions: this.#sessions.size });
           this.failAll('the connection to NATS was lost');
-          for (const callback of [...this.disconnections]) callback();
           break;
         case 'reconnect':
           this.isConnected = true;

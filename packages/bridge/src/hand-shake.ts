@@ -1,5 +1,16 @@
 /** The frames that open a session have JSON in their bodies: terms, names, and the process for the log. */
+import { MAX_WINDOW, smallestWindow } from './credit.js';
 import { VERSION } from './frame.js';
+import { MIN_PIECE_BYTES } from './pieces.js';
+
+/** Milliseconds: what `deadAfter` may be. The limit of setTimeout is 2^31 ms. */
+export const DEAD_AFTER = { least: 200, most: 2 ** 31 - 1 };
+
+/** A subject that is much longer would exceed the server's max_control_line. */
+export const MAX_SUBJECT_LENGTH = 255;
+
+/** Longer reasons are cut, so that each frame is shorter than the least max_payload. */
+const MAX_REASON_LENGTH = 300;
 
 /** The local program of the other bridge, as that bridge reports it. It is not verified. */
 export interface RemoteProcess {
@@ -48,7 +59,8 @@ export interface Reset {
 }
 
 export function encodeBody(body: Open | Answer | Refusal | Reset): Buffer {
-  return Buffer.from(JSON.stringify(body));
+  if (!('reason' in body)) return Buffer.from(JSON.stringify(body));
+  return Buffer.from(JSON.stringify({ ...body, reason: body.reason.slice(0, MAX_REASON_LENGTH) }));
 }
 
 /** @throws {RangeError} */
@@ -101,32 +113,42 @@ function parse(body: Buffer): Fields {
 
 function version(fields: Fields): { version: number } {
   if (fields['version'] === VERSION) return { version: VERSION };
-  throw new RangeError(`version ${String(fields['version'])} of the protocol, not ${VERSION}`);
+  throw new RangeError(`version ${shown(fields['version'])} of the protocol, not ${VERSION}`);
 }
 
 function terms(fields: Fields): Terms {
+  const piece = number(fields, 'piece', MIN_PIECE_BYTES, MAX_WINDOW);
   return {
-    window: number(fields, 'window', 1),
-    piece: number(fields, 'piece', 1),
-    deadAfter: number(fields, 'deadAfter', 1),
+    window: number(fields, 'window', smallestWindow(piece), MAX_WINDOW),
+    piece,
+    deadAfter: number(fields, 'deadAfter', DEAD_AFTER.least, DEAD_AFTER.most),
   };
 }
 
-function number(fields: Fields, name: string, least: number): number {
+function number(fields: Fields, name: string, least: number, most: number): number {
   const value = fields[name];
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least) return value;
-  throw new RangeError(`${name} is ${JSON.stringify(value)}`);
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= most)
+    return value;
+  throw new RangeError(`${name} is ${shown(value)}, not ${least} to ${most}`);
 }
 
 function text(fields: Fields, name: string, pattern: RegExp): string {
   const value = fields[name];
   if (typeof value === 'string' && pattern.test(value)) return value;
-  throw new RangeError(`${name} is ${JSON.stringify(value)}`);
+  throw new RangeError(`${name} is ${shown(value)}`);
+}
+
+/** A value from another machine, for a reason. */
+function shown(value: unknown): string {
+  const json = JSON.stringify(value) ?? 'missing';
+  return json.length > 100 ? `${json.slice(0, 100)}…` : json;
 }
 
 /** A subject without wildcards. */
 function subject(fields: Fields, name: string): string {
-  return text(fields, name, /^[^\s.*>]+(\.[^\s.*>]+)*$/);
+  const value = text(fields, name, /^[^\s.*>]+(\.[^\s.*>]+)*$/);
+  if (value.length > MAX_SUBJECT_LENGTH) throw new RangeError(`${name} has ${value.length} characters`);
+  return value;
 }
 
 function reset(fields: Fields): Reset {

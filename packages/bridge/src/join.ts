@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Msg, Stats } from '@nats-io/transport-node';
 import { listen, type SeqpacketAcceptor, type SeqpacketSocket } from 'seqpacket';
-import { addressText, type Bridge, BridgeCore, type BridgeCounters, localProcess } from './bridge.js';
-import { reasonOf } from './failure.js';
+import { type Bridge, BridgeCore, type BridgeCounters, localProcess } from './bridge.js';
+import { codeOf, reasonOf } from './failure.js';
 import { decodeFrame, encodeFrame, FRAME, VERSION } from './frame.js';
 import { type Answer, decodeAnswer, decodeRefusal, encodeBody, type Open } from './hand-shake.js';
 import type { LocalProcess } from './log.js';
@@ -29,22 +29,9 @@ const ACCEPT_PAUSE_MS = 100;
 export async function joinOverNats(options: JoinOptions): Promise<Bridge> {
   const settings = checkedSettings(options);
   const { mode } = options;
-  const core = await BridgeCore.start(settings, 'join');
-  let acceptor: SeqpacketAcceptor;
-  try {
-    acceptor = listen(settings.address, { emptyMessages: 'deliver', mode });
-  } catch (error) {
-    await core.close();
-    throw error;
-  }
-  const joining = new Joining(core, acceptor);
-  core.log({
-    event: 'ready',
-    subject: settings.subject,
-    address: addressText(settings.address),
-    server: core.nats.getServer(),
+  return BridgeCore.start(settings, 'join', async (core) => {
+    return new Joining(core, listen(settings.address, { emptyMessages: 'deliver', mode }));
   });
-  return joining;
 }
 
 /** Why a request opened no session. */
@@ -64,6 +51,7 @@ class Joining implements Bridge {
   /** Connections without a session yet. */
   readonly #waiting = new Set<SeqpacketSocket>();
   #settled: (() => void) | undefined;
+  #draining: Promise<void> | undefined;
 
   constructor(core: BridgeCore, acceptor: SeqpacketAcceptor) {
     this.#core = core;
@@ -85,7 +73,12 @@ class Joining implements Bridge {
     return this.#core.nats.stats();
   }
 
-  async drain(): Promise<void> {
+  drain(): Promise<void> {
+    this.#draining ??= this.#drain();
+    return this.#draining;
+  }
+
+  async #drain(): Promise<void> {
     if (!this.#core.isDraining) {
       this.#core.isDraining = true;
       this.#core.log({ event: 'draining', sessions: this.#core.sessionCount });
@@ -134,12 +127,17 @@ class Joining implements Bridge {
     const name = randomBytes(4).toString('hex');
     const local = localProcess(socket);
     this.#waiting.add(socket);
+    const isReserved = this.#core.reserve();
     try {
-      const refusal = await this.#open(name, socket, local);
+      const refusal = isReserved ? await this.#open(name, socket, local) : FULL;
       if (refusal === undefined) return;
       socket.close();
       this.#core.refuse(name, local, refusal.code, refusal.reason);
+    } catch (error) {
+      socket.close();
+      this.#core.refuse(name, local, codeOf(error) ?? 'EIO', reasonOf(error));
     } finally {
+      if (isReserved) this.#core.release();
       this.#waiting.delete(socket);
       this.#settled?.();
     }
@@ -151,10 +149,10 @@ class Joining implements Bridge {
     socket: SeqpacketSocket,
     local: LocalProcess | undefined,
   ): Promise<{ code: string; reason: string } | undefined> {
-    if (this.#core.isFull) return { code: 'EAGAIN', reason: 'the bridge has all the sessions it may have' };
     let last: NoSession | undefined;
     let timeouts = 0;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      if (this.#core.isClosing) return { code: 'ENOTCONN', reason: 'the bridge was closed' };
       if (!this.#core.isConnected) return { code: 'ENOTCONN', reason: 'there is no connection to NATS' };
       const refusal = await this.#request(name, socket, local);
       if (refusal === undefined) return undefined;
@@ -176,33 +174,19 @@ class Joining implements Bridge {
     return new Promise((resolve) => {
       const { subject, host, deadAfter } = this.#core.settings;
       const toClient = this.#core.newSubject();
-      const own = this.#core.newTerms();
       let session: Session | undefined;
-      const end = (refusal?: NoSession) => {
-        clearTimeout(timer);
-        this.#core.disconnections.delete(disconnected);
-        if (refusal !== undefined) subscription.unsubscribe();
-        resolve(refusal);
-      };
-      const disconnected = () => {
-        end({ code: 'ENOTCONN', reason: 'the connection to NATS was lost', retry: false });
-      };
-      this.#core.disconnections.add(disconnected);
-      // Shorter than a session's silence: the server may not have noticed yet that a bridge is gone.
-      const patience = deadAfter / MAX_TIMEOUTS;
-      const timer = setTimeout(() => {
-        end({ code: 'ETIMEDOUT', reason: `no answer of a bridge for ${patience / 1000} s`, retry: true });
-      }, patience);
+      let isGivenUp = false;
       const subscription = this.#core.subscribe(toClient, (message) => {
         if (session !== undefined) {
           session.receive(message.data);
           return;
         }
         const answer = readAnswer(message, subject);
-        if ('reason' in answer) {
+        if (isGivenUp) {
+          subscription.unsubscribe();
+          if (!('reason' in answer)) this.#core.tryPublish(answer.toService, TOO_LATE);
+        } else if ('reason' in answer) {
           end(answer);
-        } else if (!socket.isOpen) {
-          end({ code: 'ECANCELED', reason: 'the bridge was closed', retry: false });
         } else {
           session = this.#core.open({
             session: name,
@@ -217,6 +201,28 @@ class Joining implements Bridge {
           end();
         }
       });
+      const own = this.#core.newTerms();
+      const end = (refusal?: NoSession) => {
+        clearTimeout(timer);
+        this.#core.interruptions.delete(interrupted);
+        if (refusal !== undefined) {
+          this.#core.giveBack(own);
+          subscription.unsubscribe();
+        }
+        resolve(refusal);
+      };
+      const interrupted = (reason: string) => end({ code: 'ENOTCONN', reason, retry: false });
+      this.#core.interruptions.add(interrupted);
+      // Shorter than a session's silence: the server may not have noticed yet that a bridge is gone.
+      const patience = Math.ceil(deadAfter / MAX_TIMEOUTS);
+      const timer = setTimeout(() => {
+        this.#core.interruptions.delete(interrupted);
+        this.#core.giveBack(own);
+        isGivenUp = true;
+        // If an answer comes, the session of the other bridge has to be ended.
+        setTimeout(() => subscription.unsubscribe(), deadAfter).unref();
+        resolve({ code: 'ETIMEDOUT', reason: `no answer of a bridge for ${patience / 1000} s`, retry: true });
+      }, patience);
       const open: Open = {
         version: VERSION,
         session: name,
@@ -224,30 +230,43 @@ class Joining implements Bridge {
         toClient,
         client: { host, ...local },
       };
-      this.#core.publish(subject, encodeFrame(FRAME.open, 0, encodeBody(open)), toClient);
+      try {
+        this.#core.publish(subject, encodeFrame(FRAME.open, 0, encodeBody(open)), toClient);
+      } catch (error) {
+        end({ code: codeOf(error) ?? 'EIO', reason: reasonOf(error), retry: false });
+      }
     });
   }
 }
 
+const FULL = { code: 'EAGAIN', reason: 'the bridge has all the sessions it may have' };
+
+/** The number of this frame is not checked. */
+const TOO_LATE = encodeFrame(
+  FRAME.reset,
+  0,
+  encodeBody({ code: 'ETIMEDOUT', reason: 'the answer came too late' }),
+);
+
 function readAnswer(message: Msg, subject: string): Answer | NoSession {
-  if (message.headers?.code === NO_RESPONDERS) {
-    return {
-      code: 'ECONNREFUSED',
-      reason: `no bridge serves the subject ${subject}`,
-      retry: false,
-      isNobody: true,
-    };
-  }
   try {
+    if (message.headers?.code === NO_RESPONDERS) {
+      return {
+        code: 'ECONNREFUSED',
+        reason: `no bridge serves the subject ${subject}`,
+        retry: false,
+        isNobody: true,
+      };
+    }
     const { type, body } = decodeFrame(message.data);
     if (type === FRAME.refuse) return decodeRefusal(body);
     if (type !== FRAME.answer) throw new RangeError(`a frame of type ${type}`);
     return decodeAnswer(body);
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
+    // Also an error of the client of NATS that parses the headers.
     return {
       code: 'EPROTO',
-      reason: `an answer that is not one of a bridge: ${error.message}`,
+      reason: `an answer that is not one of a bridge: ${reasonOf(error)}`,
       retry: false,
     };
   }

@@ -2,18 +2,15 @@
 export class Liveness {
   readonly #every: number;
   readonly #deadAfter: number;
-  readonly #tick: number;
   #lastTick = performance.now();
   #silence = 0;
   #quiet = 0;
   #hasSent = false;
   #hasHeard = false;
 
-  /** @param tick how often `isDead` and `isHeartbeatDue` are called */
-  constructor(every: number, deadAfter: number, tick: number) {
+  constructor(every: number, deadAfter: number) {
     this.#every = every;
     this.#deadAfter = deadAfter;
-    this.#tick = tick;
   }
 
   // Reading the clock for each frame would cost more than these flags.
@@ -25,20 +22,20 @@ export class Liveness {
     this.#hasHeard = true;
   }
 
-  /** To be called once in each tick, before `isHeartbeatDue`. True shortly before `deadAfter`, never later. */
-  isDead(now: number): boolean {
+  /** To be called every `tick` milliseconds, before `isHeartbeatDue`. True shortly before `deadAfter`, never later. */
+  isDead(now: number, tick: number): boolean {
     // A process that was stopped or busy has not read the frames that arrived meanwhile.
-    const elapsed = Math.min(now - this.#lastTick, 2 * this.#tick);
+    const elapsed = Math.min(now - this.#lastTick, 2 * tick);
     this.#lastTick = now;
     this.#silence = this.#hasHeard ? 0 : this.#silence + elapsed;
     this.#quiet = this.#hasSent ? 0 : this.#quiet + elapsed;
     this.#hasHeard = false;
     this.#hasSent = false;
-    return this.#silence + 2 * this.#tick > this.#deadAfter;
+    return this.#silence + 2 * tick > this.#deadAfter;
   }
 
-  isHeartbeatDue(): boolean {
+  isHeartbeatDue(tick: number): boolean {
     // Otherwise the next tick would be too late.
-    return this.#quiet + this.#tick > this.#every;
+    return this.#quiet + tick > this.#every;
   }
 }

@@ -27,12 +27,16 @@ async function run(
   given: CommonArguments,
   start: (options: BridgeOptions) => Promise<Bridge>,
 ): Promise<void> {
-  const line = given.json ? jsonLine : textLine;
   const log = (event: LogEvent) => {
-    if (!given.quiet) process.stdout.write(`${printable(line(event))}\n`);
+    const line = given.json ? jsonLine(event) : textLine(event);
+    if (!given.quiet) process.stdout.write(`${printable(line)}\n`);
   };
-  // Before the connection exists, a signal ends the process.
-  const bridge = await start({
+  let bridge: Bridge | undefined;
+  handleSignals(() => bridge);
+  process.on('SIGUSR2', () => {
+    if (bridge !== undefined) log(countersEvent(bridge));
+  });
+  bridge = await start({
     subject,
     address: parseAddress(address),
     nats: natsOptions(given),
@@ -43,16 +47,16 @@ async function run(
   }).catch((error: unknown) => {
     throw explained(error, given, address);
   });
-  handleSignals(bridge);
-  process.on('SIGUSR2', () => log(countersEvent(bridge)));
   await bridge.closed;
 }
 
-/** The first signal drains. The second one ends the sessions. */
-function handleSignals(bridge: Bridge): void {
+/** The first signal drains. The second one ends the sessions. Before there is a bridge, a signal ends the process. */
+function handleSignals(running: () => Bridge | undefined): void {
   let isDraining = false;
   for (const [signal, exitCode] of Object.entries(SIGNALS)) {
     process.on(signal, () => {
+      const bridge = running();
+      if (bridge === undefined) process.exit(exitCode);
       if (isDraining) void bridge.close().finally(() => process.exit(exitCode));
       else void bridge.drain();
       isDraining = true;
@@ -99,12 +103,12 @@ function explained(error: unknown, given: CommonArguments, address: string): unk
   return new Failure(`no connection to NATS${where}: ${reasonOf(error)}${advice}`);
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are to be escaped
-const CONTROL = /[\x00-\x1f\x7f-\x9f]/g;
+/** Control characters, line and paragraph separators, and those that change the direction of text. */
+const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
 
-/** Names and reasons come from other machines: they must not control the terminal. */
+/** Names and reasons come from other machines: they must not control the terminal. The form is that of JSON. */
 function printable(text: string): string {
-  return text.replace(CONTROL, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return text.replace(CONTROL, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 function printError(text: string): void {

@@ -24,7 +24,7 @@ export function addNatsOptions(command: Command): Command {
   return command
     .option(
       '-s, --server <url>',
-      `a server of NATS; repeat it for the servers of a cluster (default: ${DEFAULT_SERVER})`,
+      `a server of NATS; repeat it, or separate them by commas, for a cluster (default: ${DEFAULT_SERVER})`,
       (value: string, previous: string[] = []) => [...previous, value],
     )
     .option('--creds <file>', 'a credentials file: the JWT and the seed of a user')
@@ -48,7 +48,7 @@ export function natsOptions(given: NatsArguments): NodeConnectionOptions {
     throw new Failure('--user and --password-file need each other', EXIT.usage);
   }
   return {
-    servers: server.map(withoutScheme),
+    servers: server.flatMap((urls) => urls.split(',')).map(withoutScheme),
     ...(creds === undefined ? {} : { authenticator: credsAuthenticator(contents(creds)) }),
     ...(nkey === undefined ? {} : { authenticator: nkeyAuthenticator(seed(nkey)) }),
     ...(tokenFile === undefined ? {} : { token: secret(tokenFile) }),

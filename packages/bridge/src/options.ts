@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import type { NodeConnectionOptions } from '@nats-io/transport-node';
 import type { SocketPath } from 'seqpacket';
+import { DEAD_AFTER, MAX_SUBJECT_LENGTH } from './hand-shake.js';
 import type { LogEvent } from './log.js';
 
 export interface BridgeOptions {
@@ -14,13 +15,13 @@ export interface BridgeOptions {
    * unless `maxReconnectAttempts` is set, and waits 5 s for a server unless `timeout` is set.
    */
   nats?: NodeConnectionOptions | undefined;
-  /** Milliseconds without another frame after which a session sends a heartbeat; 5000 by default. */
+  /** Milliseconds without another frame after which a session sends a heartbeat; 5000 by default, at least 100. */
   heartbeatEvery?: number | undefined;
-  /** Milliseconds without a frame after which a session ends with an error; three heartbeats by default. */
+  /** Milliseconds without a frame after which a session ends with an error; three heartbeats by default, at least two. */
   deadAfter?: number | undefined;
   /** The maximum number of sessions at the same time; unlimited by default. */
   maxSessions?: number | undefined;
-  /** Called for each event. */
+  /** Called for each event. An error that it throws is an uncaught exception of the process. */
   log?: ((event: LogEvent) => void) | undefined;
 }
 
@@ -47,6 +48,8 @@ export interface Settings {
 }
 
 const DEFAULT_HEARTBEAT_MS = 5000;
+/** Half of what the protocol allows `deadAfter` to be. */
+const MIN_HEARTBEAT_MS = DEAD_AFTER.least / 2;
 /** The client's own default is 20 s: too long for a server that does not answer a certificate it refuses. */
 const CONNECT_TIMEOUT_MS = 5000;
 export const DEFAULT_QUEUE = 'seqpacket-bridge';
@@ -56,20 +59,17 @@ const NAME = /^[^\s.*>]+(\.[^\s.*>]+)*$/;
 
 /** @throws {TypeError} @throws {RangeError} */
 export function checkedSettings(options: BridgeOptions): Settings {
-  const { nats, log, heartbeatEvery = DEFAULT_HEARTBEAT_MS } = options;
-  const {
-    subject,
-    address,
-    deadAfter = 3 * heartbeatEvery,
-    maxSessions = Number.POSITIVE_INFINITY,
-  } = options;
-  checkMilliseconds(heartbeatEvery, 'heartbeatEvery');
-  checkMilliseconds(deadAfter, 'deadAfter');
+  const { subject, address, nats, log, maxSessions = Number.POSITIVE_INFINITY } = options;
+  const heartbeatEvery = milliseconds(options.heartbeatEvery ?? DEFAULT_HEARTBEAT_MS, 'heartbeatEvery');
+  const deadAfter = milliseconds(options.deadAfter ?? 3 * heartbeatEvery, 'deadAfter');
   if (deadAfter < 2 * heartbeatEvery) throw new RangeError('deadAfter is less than two heartbeats');
-  if (!(maxSessions >= 1)) throw new RangeError(`maxSessions is ${maxSessions}`);
+  const isCount = Number.isInteger(maxSessions) || maxSessions === Number.POSITIVE_INFINITY;
+  if (!isCount || maxSessions < 1) throw new RangeError(`maxSessions is ${maxSessions}`);
+  if (log !== undefined && typeof log !== 'function') throw new TypeError('log is not a function');
+  if (nats?.inboxPrefix !== undefined) checkName(nats.inboxPrefix, 'inboxPrefix');
   return {
     subject: checkName(subject, 'subject'),
-    address,
+    address: checkAddress(address),
     nats: { maxReconnectAttempts: -1, pingInterval: heartbeatEvery, timeout: CONNECT_TIMEOUT_MS, ...nats },
     heartbeatEvery,
     deadAfter,
@@ -81,14 +81,21 @@ export function checkedSettings(options: BridgeOptions): Settings {
 
 /** @throws {TypeError} */
 export function checkName(name: unknown, what: string): string {
-  if (typeof name === 'string' && NAME.test(name)) return name;
+  if (typeof name === 'string' && name.length <= MAX_SUBJECT_LENGTH && NAME.test(name)) return name;
   throw new TypeError(
-    `${what} ${JSON.stringify(name)}: words separated by dots, without spaces and wildcards`,
+    `${what} ${JSON.stringify(name)}: words separated by dots, without spaces and wildcards, ${MAX_SUBJECT_LENGTH} characters at most`,
   );
 }
 
-function checkMilliseconds(value: number, name: string): void {
-  // The limit of setTimeout is 2^31 ms.
-  if (!(value >= 10 && value < 2 ** 31))
-    throw new RangeError(`${name} is ${value}, not 10 to 2^31 milliseconds`);
+/** Before there is a connection to NATS. The library checks the rest. */
+function checkAddress(address: SocketPath): SocketPath {
+  const isKnown = typeof address === 'string' || address instanceof Uint8Array;
+  if (isKnown && address.length > 0) return address;
+  throw new TypeError('address is not a path or an abstract name');
+}
+
+function milliseconds(value: unknown, name: string): number {
+  if (typeof value !== 'number') throw new TypeError(`${name} is not a number`);
+  if (value >= MIN_HEARTBEAT_MS && value <= DEAD_AFTER.most) return Math.round(value);
+  throw new RangeError(`${name} is ${value}, not ${MIN_HEARTBEAT_MS} to ${DEAD_AFTER.most} milliseconds`);
 }

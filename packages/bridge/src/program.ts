@@ -92,8 +92,8 @@ function addCommonOptions(command: Command): Command {
 
 function seconds(value: string): number {
   const number = Number(value);
-  if (value.trim() === '' || !(number >= 0.01 && number < 2_000_000)) {
-    throw new InvalidArgumentError('A number of seconds, 0.01 or greater.');
+  if (value.trim() === '' || !(number >= 0.1 && number < 2_000_000)) {
+    throw new InvalidArgumentError('A number of seconds, 0.1 or greater.');
   }
   return number;
 }

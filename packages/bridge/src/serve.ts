@@ -1,7 +1,7 @@
 /** The end beside the service: each session becomes a connection to it. */
 import type { Msg, Stats, Subscription } from '@nats-io/transport-node';
 import { connect, type SeqpacketSocket } from 'seqpacket';
-import { addressText, type Bridge, BridgeCore, type BridgeCounters, localProcess } from './bridge.js';
+import { type Bridge, BridgeCore, type BridgeCounters, localProcess } from './bridge.js';
 import { codeOf, reasonOf } from './failure.js';
 import { decodeFrame, encodeFrame, FRAME, VERSION } from './frame.js';
 import { type Answer, decodeOpen, encodeBody, type Open, type Refusal } from './hand-shake.js';
@@ -20,16 +20,12 @@ const ABSENCE_MS = 1000;
 export async function serveOverNats(options: ServeOptions): Promise<Bridge> {
   const settings = checkedSettings(options);
   const queue = checkName(options.queue ?? DEFAULT_QUEUE, 'queue');
-  const core = await BridgeCore.start(settings, 'serve');
-  const serving = new Serving(core, queue);
-  await core.nats.flush();
-  core.log({
-    event: 'ready',
-    subject: settings.subject,
-    address: addressText(settings.address),
-    server: core.nats.getServer(),
+  return BridgeCore.start(settings, 'serve', async (core) => {
+    const serving = new Serving(core, queue);
+    // The server has the subscription.
+    await core.nats.flush();
+    return serving;
   });
-  return serving;
 }
 
 class Serving implements Bridge {
@@ -40,6 +36,7 @@ class Serving implements Bridge {
   #absence: NodeJS.Timeout | undefined;
   /** Requests whose connection to the service is not there yet. */
   readonly #opening = new Set<Promise<void>>();
+  #draining: Promise<void> | undefined;
 
   constructor(core: BridgeCore, queue: string) {
     this.#core = core;
@@ -63,7 +60,12 @@ class Serving implements Bridge {
     return this.#core.nats.stats();
   }
 
-  async drain(): Promise<void> {
+  drain(): Promise<void> {
+    this.#draining ??= this.#drain();
+    return this.#draining;
+  }
+
+  async #drain(): Promise<void> {
     if (!this.#core.isDraining) {
       this.#core.isDraining = true;
       this.#core.log({ event: 'draining', sessions: this.#core.sessionCount });
@@ -86,10 +88,14 @@ class Serving implements Bridge {
   }
 
   #subscribe(): void {
-    if (this.#core.isDraining || this.#core.nats.isClosed()) return;
+    if (this.#core.isDraining || this.#core.isClosing) return;
     const { subject } = this.#core.settings;
     const take = (message: Msg) => {
-      const opening = this.#open(message).finally(() => this.#opening.delete(opening));
+      const opening = this.#open(message)
+        .catch((error: unknown) => {
+          this.#core.log({ event: 'error', reason: `a request could not be handled: ${reasonOf(error)}` });
+        })
+        .finally(() => this.#opening.delete(opening));
       this.#opening.add(opening);
     };
     this.#subscription = this.#core.subscribe(subject, take, this.#queue);
@@ -127,40 +133,47 @@ class Serving implements Bridge {
       if (!(error instanceof RangeError)) throw error;
       this.#core.log({ event: 'error', reason: `a request that is not one of a bridge: ${error.message}` });
       const refusal = { code: 'EPROTO', reason: error.message, retry: false };
-      if (message.reply) this.#core.publish(message.reply, encodeFrame(FRAME.refuse, 0, encodeBody(refusal)));
+      if (message.reply)
+        this.#core.tryPublish(message.reply, encodeFrame(FRAME.refuse, 0, encodeBody(refusal)));
       return;
     }
     if (this.#core.isDraining) {
       this.#refuse(open, { code: 'ECONNREFUSED', reason: 'the bridge is draining', retry: true });
-    } else if (this.#core.isFull) {
-      this.#refuse(open, {
-        code: 'EAGAIN',
-        reason: 'the bridge has all the sessions it may have',
-        retry: true,
-      });
+    } else if (!this.#core.reserve()) {
+      const reason = 'the bridge has all the sessions it may have';
+      this.#refuse(open, { code: 'EAGAIN', reason, retry: true });
     } else {
-      await this.#connect(open);
+      await this.#connect(open).finally(() => this.#core.release());
     }
   }
 
   async #connect(open: Open): Promise<void> {
     const { address, deadAfter } = this.#core.settings;
+    const patience = Math.ceil(Math.min(deadAfter, open.deadAfter) / 5);
     let socket: SeqpacketSocket;
     try {
-      const signal = AbortSignal.timeout(Math.min(deadAfter, open.deadAfter) / 5);
-      socket = await connect(address, { emptyMessages: 'deliver', signal });
+      socket = await connect(address, { emptyMessages: 'deliver', signal: AbortSignal.timeout(patience) });
     } catch (error) {
-      const code = codeOf(error) === 'ABORT_ERR' ? 'ETIMEDOUT' : (codeOf(error) ?? 'EIO');
-      // Before the refusal, so that the server does not send the next request here.
-      this.#beAbsent();
-      this.#refuse(open, { code, reason: `the service is not there: ${reasonOf(error)}`, retry: true });
+      const isTimeout = codeOf(error) === 'ABORT_ERR';
+      const code = isTimeout ? 'ETIMEDOUT' : (codeOf(error) ?? 'EIO');
+      // Before the refusal, so that the server does not send the next request here. An impatient client is no reason.
+      if (!isTimeout || open.deadAfter >= deadAfter) this.#beAbsent();
+      const reason = isTimeout
+        ? `the service did not accept the connection within ${patience / 1000} s`
+        : `the service is not there: ${reasonOf(error)}`;
+      this.#refuse(open, { code, reason, retry: true });
       return;
     }
-    if (this.#core.nats.isClosed() || !this.#core.isConnected) {
+    if (this.#core.isClosing || !this.#core.isConnected) {
       socket.close();
       return;
     }
-    this.#answer(open, socket);
+    try {
+      this.#answer(open, socket);
+    } catch (error) {
+      socket.close();
+      this.#refuse(open, { code: codeOf(error) ?? 'EIO', reason: reasonOf(error), retry: true });
+    }
   }
 
   #answer(open: Open, socket: SeqpacketSocket): void {
@@ -177,7 +190,13 @@ class Serving implements Bridge {
       toService,
       service: { host, ...local },
     };
-    this.#core.publish(open.toClient, encodeFrame(FRAME.answer, 0, encodeBody(answer)));
+    try {
+      this.#core.publish(open.toClient, encodeFrame(FRAME.answer, 0, encodeBody(answer)));
+    } catch (error) {
+      subscription.unsubscribe();
+      this.#core.giveBack(own);
+      throw error;
+    }
     session = this.#core.open({
       session: open.session,
       socket,
@@ -192,6 +211,6 @@ class Serving implements Bridge {
 
   #refuse(open: Open, refusal: Refusal): void {
     this.#core.refuse(open.session, undefined, refusal.code, refusal.reason);
-    this.#core.publish(open.toClient, encodeFrame(FRAME.refuse, 0, encodeBody(refusal)));
+    this.#core.tryPublish(open.toClient, encodeFrame(FRAME.refuse, 0, encodeBody(refusal)));
   }
 }

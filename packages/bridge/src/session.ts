@@ -47,9 +47,8 @@ export interface SessionSettings {
   own: Terms;
   other: Terms;
   pool: CreditPool;
-  /** In milliseconds, as is `tick`, the time between the calls of `Session.tick`. */
+  /** In milliseconds. */
   heartbeatEvery: number;
-  tick: number;
   ended(end: SessionEnd): void;
 }
 
@@ -75,12 +74,12 @@ export class Session {
   #hasDeliveredEnd = false;
 
   constructor(settings: SessionSettings) {
-    const { socket, own, other, pool, heartbeatEvery, tick } = settings;
+    const { socket, own, other, pool, heartbeatEvery } = settings;
     this.#socket = socket;
     this.#settings = settings;
-    this.#sending = new SendingCredit(other.window);
+    this.#sending = new SendingCredit(other.window, other.piece);
     this.#receiving = new ReceivingCredit(pool, own.window, own.piece);
-    this.#liveness = new Liveness(Math.min(heartbeatEvery, other.deadAfter / 3), own.deadAfter, tick);
+    this.#liveness = new Liveness(Math.min(heartbeatEvery, other.deadAfter / 3), own.deadAfter);
     this.#intake = new Intake(socket, other.piece);
     this.#delivery = new Delivery(socket, {
       delivered: (messages, bytes, cost) => this.#wereDelivered(messages, bytes, cost),
@@ -94,11 +93,12 @@ export class Session {
     void this.#forward();
   }
 
-  tick(now: number): void {
-    if (this.#liveness.isDead(now)) {
+  /** To be called every `tick` milliseconds. */
+  tick(now: number, tick: number): void {
+    if (this.#liveness.isDead(now, tick)) {
       const seconds = this.#settings.own.deadAfter / 1000;
-      this.fail('ECONNRESET', `nothing was heard from the other bridge for ${seconds} s`);
-    } else if (this.#liveness.isHeartbeatDue()) {
+      this.fail('ECONNRESET', `nothing was heard from the other bridge for about ${seconds} s`);
+    } else if (this.#liveness.isHeartbeatDue(tick)) {
       this.#send(FRAME.heartbeat);
     }
   }
@@ -109,8 +109,9 @@ export class Session {
     try {
       this.#take(decodeFrame(payload));
     } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      this.fail('EPROTO', `the other bridge broke the protocol: ${error.message}`);
+      if (error instanceof RangeError)
+        this.fail('EPROTO', `the other bridge broke the protocol: ${error.message}`);
+      else this.fail('EIO', `a frame could not be handled: ${reasonOf(error)}`);
     }
   }
 
@@ -120,6 +121,7 @@ export class Session {
    */
   fail(code: string, reason: string, { report = true } = {}): void {
     if (this.#isOver) return;
+    // Publishing it may fail, too, and then ends the session.
     if (report) this.#send(FRAME.reset, encodeBody({ code, reason }));
     this.#finish(code, reason);
   }
@@ -214,6 +216,7 @@ export class Session {
   }
 
   #grant(cost: number): void {
+    if (this.#isOver) return;
     const limit = this.#receiving.finish(cost);
     if (limit !== undefined) this.#send(FRAME.credit, encodeCredit(limit));
   }
@@ -243,7 +246,7 @@ export class Session {
     const bytes = frame.length - HEADER_BYTES;
     this.#sending.use(bytes);
     this.#publish(writeHeader(frame, FRAME.lastPiece, this.#takeNumber()));
-    this.#count(bytes);
+    if (!this.#isOver) this.#count(bytes);
   }
 
   async #forwardPieces(message: Buffer): Promise<void> {
@@ -255,7 +258,7 @@ export class Session {
       this.#sending.use(piece.length);
       this.#send(left === 0 ? FRAME.lastPiece : FRAME.piece, piece);
     }
-    this.#count(message.length);
+    if (!this.#isOver) this.#count(message.length);
   }
 
   #count(bytes: number): void {
@@ -290,7 +293,12 @@ export class Session {
 
   #publish(frame: Buffer): void {
     this.#liveness.sent();
-    this.#settings.publish(frame);
+    try {
+      this.#settings.publish(frame);
+    } catch (error) {
+      // The server's max_payload was lowered, for example. The other bridge notices the silence.
+      this.#finish(codeOf(error) ?? 'EIO', `publishing failed: ${reasonOf(error)}`);
+    }
   }
 
   #finishIfComplete(): void {
@@ -298,8 +306,10 @@ export class Session {
   }
 
   #finish(code: string | undefined, reason: string): void {
+    if (this.#isOver) return;
     this.#isOver = true;
     this.#delivery.stop();
+    this.#receiving.close();
     this.#socket.close();
     this.#sending.wake();
     this.#settings.ended({ code, reason, sent: this.#sent, delivered: this.#delivered });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { BridgeProcess } from './support/bridges.js';
 import { startNats, withNats } from './support/nats-server.js';
-import { Running, scratchDirectory, supportFile } from './support/programs.js';
+import { pause, Running, scratchDirectory, supportFile } from './support/programs.js';
 
 const run = (t: TestContext, args: string[]) => new BridgeProcess(t, args).ended;
 
@@ -34,7 +34,7 @@ const WRONG: [string[], RegExp][] = [
   [['serve', 'a', '/x', '--creds', 'f', '--nkey', 'g'], /--creds and --nkey exclude each other/],
   [['serve', 'a', '/x', '--user', 'u'], /--user and --password-file need each other/],
   [['serve', 'a', '/x', '--tls-cert', 'f'], /--tls-cert and --tls-key need each other/],
-  [['serve', 'a', '/x', '--heartbeat', '0'], /0\.01 or greater/],
+  [['serve', 'a', '/x', '--heartbeat', '0'], /0\.1 or greater/],
   [['serve', 'a', '/x', '--heartbeat', '5', '--dead', '6'], /deadAfter is less than two heartbeats/],
   [['join', 'a', '/x', '--mode', '999'], /Octal permissions/],
   [['join', 'a', '/x', '--max-sessions', '0'], /1 or greater/],
@@ -63,6 +63,17 @@ test('errors are one line, and the exit code is 1', withNats, async (t) => {
   const first = new BridgeProcess(t, ['join', 'a', `${directory}/x`, '-s', url, '--mode', '600']);
   await first.prints('ready');
   await fails(['join', 'a', `${directory}/x`, '-s', url], /the address is in use/);
+});
+
+test('a signal before there is a bridge ends the process', withNats, async (t) => {
+  const nats = await startNats(t);
+  nats.process.kill('SIGSTOP');
+  const bridge = new BridgeProcess(t, ['join', 'a', `${scratchDirectory(t)}/x`, '-s', nats.url]);
+  await pause(1000);
+  bridge.kill('SIGUSR2');
+  await pause(100);
+  bridge.kill('SIGTERM');
+  assert.equal((await bridge.ended).code, 128 + 15);
 });
 
 test('a limit of sessions', withNats, async (t) => {

@@ -70,6 +70,7 @@ test('unread messages: the local program gets ECONNRESET', withNats, async (t) =
   const client = await connect(`${directory}/clients`);
   await client.send('hello');
   while (!join.of('counters').some(({ nats: { outMsgs } }) => outMsgs > 0)) {
+    assert.equal(join.isOver, false);
     join.kill('SIGUSR2');
     await pause(20);
   }

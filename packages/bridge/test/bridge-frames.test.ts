@@ -1,124 +1,36 @@
 /** A peer that speaks the protocol by hand: any gap, late or doubled frame ends the session. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { type TestContext, test } from 'node:test';
-import { connect as connectNats, type NatsConnection } from '@nats-io/transport-node';
-import { connect, listen, type SeqpacketSocket } from 'seqpacket';
-import { type Bridge, joinOverNats, type LogEvent, serveOverNats } from 'seqpacket-bridge';
+import { test } from 'node:test';
+import { connect as connectNats } from '@nats-io/transport-node';
+import { connect } from 'seqpacket';
+import { joinOverNats, type LogEvent, serveOverNats } from 'seqpacket-bridge';
+import {
+  CREDIT,
+  DELIVERED,
+  END,
+  frame,
+  HEARTBEAT,
+  LAST_PIECE,
+  number64,
+  OPEN,
+  PIECE,
+  REFUSE,
+  RESET,
+  session,
+  totals,
+} from './support/by-hand.js';
 import { startNats, withNats } from './support/nats-server.js';
 import { pause, scratchDirectory } from './support/programs.js';
 
-const OPEN = 1;
-const ANSWER = 2;
-const REFUSE = 3;
-const PIECE = 4;
-const LAST_PIECE = 5;
-const CREDIT = 6;
-const HEARTBEAT = 7;
-const END = 8;
-const DELIVERED = 9;
-const RESET = 10;
-
-function frame(type: number, number: number, body: Uint8Array | string = ''): Buffer {
-  const header = Buffer.from([type, 0, 0, 0, 0, 0, 0, 0]);
-  header.writeUInt32BE(number, 4);
-  return Buffer.concat([header, Buffer.from(body as string)]);
-}
-
-function totals(messages: number, bytes: number): Buffer {
-  const body = Buffer.alloc(16);
-  body.writeUInt32BE(messages, 4);
-  body.writeUInt32BE(bytes, 12);
-  return body;
-}
-
-function number64(value: number): Buffer {
-  const body = Buffer.alloc(8);
-  body.writeUInt32BE(value, 4);
-  return body;
-}
-
-interface Peer {
-  service: SeqpacketSocket;
-  events: LogEvent[];
-  /** The frames of the bridge, without heartbeats. */
-  next(): Promise<{ type: number; number: number; body: Buffer }>;
-  send(data: Uint8Array): void;
-  ended(): Promise<Extract<LogEvent, { event: 'closed' }>>;
-}
-
-/** A session of `serveOverNats`, opened by hand. */
-async function session(
-  t: TestContext,
-  { window = 1_000_000, heartbeatEvery = 60_000, deadAfter = 180_000 } = {},
-): Promise<Peer> {
-  const { url } = await startNats(t);
-  const address = `${scratchDirectory(t)}/service`;
-  const acceptor = listen(address, { emptyMessages: 'deliver' });
-  const events: LogEvent[] = [];
-  let closed: (event: LogEvent) => void;
-  const closing = new Promise<LogEvent>((resolve) => {
-    closed = resolve;
-  });
-  const bridge: Bridge = await serveOverNats({
-    subject: 'by.hand',
-    address,
-    heartbeatEvery,
-    deadAfter,
-    nats: { servers: url.replace('nats://', '') },
-    log: (event) => {
-      events.push(event);
-      if (event.event === 'closed') closed(event);
-    },
-  });
-  const nats: NatsConnection = await connectNats({ servers: url.replace('nats://', '') });
-  t.after(async () => {
-    await bridge.close();
-    await nats.close();
-    acceptor.close();
-  });
-  const frames = nats.subscribe('to.client');
-  const iterator = frames[Symbol.asyncIterator]();
-  const next = async () => {
-    for (;;) {
-      const { value } = await iterator.next();
-      const data = Buffer.from(value.data);
-      const type = data[0] as number;
-      if (type !== HEARTBEAT) return { type, number: data.readUInt32BE(4), body: data.subarray(8) };
-    }
-  };
-  const open = {
-    version: 1,
-    session: 'by-hand',
-    window,
-    piece: 1000,
-    deadAfter: 180_000,
-    toClient: 'to.client',
-    client: { host: 'here' },
-  };
-  nats.publish('by.hand', frame(OPEN, 0, JSON.stringify(open)), { reply: 'to.client' });
-  const service = await acceptor.accept();
-  t.after(() => service.close());
-  const answer = await next();
-  assert.deepEqual([answer.type, answer.number], [ANSWER, 0]);
-  const { toService } = JSON.parse(String(answer.body));
-  return {
-    service,
-    events,
-    next,
-    send: (data) => nats.publish(toService, data),
-    ended: () => closing as Promise<Extract<LogEvent, { event: 'closed' }>>,
-  };
-}
-
 test('a session to its end', withNats, async (t) => {
   const { service, send, next, ended } = await session(t);
-  send(frame(PIECE, 1, 'in '));
+  send(frame(PIECE, 1, 'x'.repeat(512)));
   send(frame(LAST_PIECE, 2, 'pieces'));
   send(frame(LAST_PIECE, 3, ''));
   send(frame(HEARTBEAT, 4));
-  send(frame(END, 5, totals(2, 9)));
-  assert.equal(String((await service.receiveMessage()).data), 'in pieces');
+  send(frame(END, 5, totals(2, 518)));
+  assert.equal(String((await service.receiveMessage()).data), `${'x'.repeat(512)}pieces`);
   assert.equal((await service.receiveMessage()).data.length, 0);
   await assert.rejects(service.receiveMessage(), { code: 'EOF' });
   assert.deepEqual(await next(), { type: DELIVERED, number: 1, body: Buffer.alloc(0) });
@@ -155,7 +67,7 @@ const FAULTS: [string, Buffer[], string, RegExp][] = [
   ['a piece after the end', [frame(END, 1, totals(0, 0)), frame(PIECE, 2)], 'EPROTO', /after the end/],
   [
     'an end inside a message',
-    [frame(PIECE, 1, 'x'), frame(END, 2, totals(0, 0))],
+    [frame(PIECE, 1, Buffer.alloc(512)), frame(END, 2, totals(0, 0))],
     'EPROTO',
     /unexpected end/,
   ],
@@ -163,6 +75,19 @@ const FAULTS: [string, Buffer[], string, RegExp][] = [
   ['"delivered" without an end', [frame(DELIVERED, 1)], 'EPROTO', /without an end/],
   ['a lower credit', [frame(CREDIT, 1, number64(1))], 'EPROTO', /a credit of 1 after/],
   ['a piece that is too long', [frame(LAST_PIECE, 1, Buffer.alloc(262_145))], 'EPROTO', /a piece of 262145/],
+  [
+    'too much credit',
+    [frame(CREDIT, 1, number64(5_000_000))],
+    'EPROTO',
+    /a credit of 5000000 after \d+ were used/,
+  ],
+  ['a piece that is too short', [frame(PIECE, 1, Buffer.alloc(511))], 'EPROTO', /a piece of 511 bytes/],
+  [
+    'a reset with a long code',
+    [frame(RESET, 1, JSON.stringify({ code: '"'.repeat(300_000) }))],
+    'EPROTO',
+    /code is/,
+  ],
   ['a reset', [frame(RESET, 77, '{"code":"EIO","reason":"broken"}')], 'EIO', /the other bridge: broken/],
   ['a reset without JSON', [frame(RESET, 77, 'x')], 'EPROTO', /not JSON/],
 ];
@@ -196,7 +121,7 @@ for (const [name, frames, code, reason] of FAULTS) {
 test('more pieces than the credit allows end the session', withNats, async (t) => {
   const { send, ended } = await session(t);
   // The service does not read.
-  for (let number = 1; number < 40; number++) send(frame(LAST_PIECE, number, Buffer.alloc(100_000)));
+  for (let number = 1; number < 60; number++) send(frame(LAST_PIECE, number, Buffer.alloc(100_000)));
   const { code, reason } = await ended();
   assert.equal(code, 'EPROTO');
   assert.match(reason, /more pieces than the credit allows/);
@@ -208,12 +133,12 @@ test('a message that is too long for the service ends the session with EMSGSIZE'
   const { service, send, next, ended } = await session(t);
   const piece = Buffer.alloc(200_000);
   send(frame(LAST_PIECE, 1, 'short'));
-  let limit = 262_144;
+  let limit = 524_800;
   // The kernel doubles the size that an option sets.
   const last = 2 + Math.ceil((2 * wmemMax) / piece.length);
   for (let number = 2; number <= last; number++) {
     const used = 5 + 256 + (number - 2) * (piece.length + 256);
-    while (used >= limit) limit = (await next()).body.readUInt32BE(4);
+    while (used + piece.length + 256 > limit) limit = (await next()).body.readUInt32BE(4);
     send(frame(number === last ? LAST_PIECE : PIECE, number, piece));
   }
   const { code, reason, toService } = await ended();
@@ -229,15 +154,15 @@ test('a message that is too long for the service ends the session with EMSGSIZE'
 });
 
 test('without credit the service has to wait, and unread messages become a reset', withNats, async (t) => {
-  const { service, send, next, ended } = await session(t, { window: 2000 });
+  const { service, send, next, ended } = await session(t, { window: 2600 });
   let sent = 0;
   while (service.trySend(Buffer.alloc(900))) sent++;
-  // 900 + 256 each: the second one exceeds the window, the third one waits.
+  // 900 + 256 each: for the third one, less than the 1,000 + 256 of the longest piece are left.
   assert.equal((await next()).body.length, 900);
   assert.equal((await next()).body.length, 900);
   const third = next();
   assert.equal(await Promise.race([third, pause(200)]), undefined);
-  send(frame(CREDIT, 1, number64(3000)));
+  send(frame(CREDIT, 1, number64(4000)));
   assert.equal((await third).number, 3);
   send(frame(RESET, 0, '{"code":"ECONNRESET","reason":"test"}'));
   await ended();
@@ -288,7 +213,7 @@ test('requests that are not of a bridge are refused', withNats, async (t) => {
       frame(
         OPEN,
         0,
-        '{"version":1,"window":1,"piece":1,"deadAfter":1,"session":"a","toClient":"all.>","client":{}}',
+        '{"version":1,"window":9999,"piece":1024,"deadAfter":999,"session":"a","toClient":"all.>","client":{}}',
       ),
     ),
     expected('toClient is "all.>"'),
