@@ -1,13 +1,8 @@
-/** What both ends have in common: the connection to NATS, the sessions, heartbeats, draining, counters. */
+/** What both ends work with: the connection to NATS, the sessions, heartbeats, counters. */
 import { randomBytes } from 'node:crypto';
-import {
-  connect,
-  type Msg,
-  type NatsConnection,
-  type Stats,
-  type Subscription,
-} from '@nats-io/transport-node';
+import { connect, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
 import type { SeqpacketSocket, SocketPath } from 'seqpacket';
+import type { BridgeCounters, Traffic } from './counters.js';
 import { CreditPool, longestPiece } from './credit.js';
 import { codeOf, reasonOf } from './failure.js';
 import { HEADER_BYTES } from './frame.js';
@@ -15,32 +10,7 @@ import type { RemoteProcess, Terms } from './hand-shake.js';
 import type { LocalProcess, LogEvent } from './log.js';
 import type { Settings } from './options.js';
 import { MAX_PIECE_BYTES } from './pieces.js';
-import { Session, type SessionEnd, type Traffic } from './session.js';
-
-export interface BridgeCounters {
-  /** Sessions that are open now, were opened, were refused, and ended with an error. */
-  open: number;
-  opened: number;
-  refused: number;
-  failed: number;
-  /** Of sessions that have ended. */
-  toService: Traffic;
-  toClient: Traffic;
-}
-
-/** A running end of a bridge. */
-export interface Bridge {
-  readonly counters: BridgeCounters;
-  /** The counters of the connection to NATS. */
-  natsStats(): Stats;
-  /** Resolves when the bridge has ended; rejects if the connection to NATS was lost for good. */
-  readonly closed: Promise<void>;
-  /** Accepts no new sessions, and resolves when the open ones have ended and the bridge is closed. May be called again. */
-  drain(): Promise<void>;
-  /** Ends all sessions with an error, and closes the bridge. */
-  close(): Promise<void>;
-  [Symbol.asyncDispose](): Promise<void>;
-}
+import { Session, type SessionEnd } from './session.js';
 
 /** A session that begins: the names and terms are agreed. */
 export interface Opening {
@@ -350,7 +320,7 @@ export function localProcess(socket: SeqpacketSocket): LocalProcess | undefined 
 }
 
 /** An address for the log: an abstract name begins with @. */
-export function addressText(address: SocketPath): string {
+function addressText(address: SocketPath): string {
   const text = address instanceof Uint8Array ? Buffer.from(address).toString() : String(address);
   return text.replaceAll('\0', '@');
 }

@@ -1,8 +1,9 @@
 /** The end beside the clients: each local connection becomes a session. */
 import { randomBytes } from 'node:crypto';
-import type { Msg, Stats } from '@nats-io/transport-node';
+import type { Msg } from '@nats-io/transport-node';
 import { listen, type SeqpacketAcceptor, type SeqpacketSocket } from 'seqpacket';
-import { type Bridge, BridgeCore, type BridgeCounters, localProcess } from './bridge.js';
+import { BridgeCore, localProcess } from './bridge.js';
+import { type Bridge, BridgeEnd } from './end.js';
 import { codeOf, reasonOf } from './failure.js';
 import { decodeFrame, encodeFrame, FRAME, VERSION } from './frame.js';
 import { type Answer, decodeAnswer, decodeRefusal, encodeBody, type Open } from './hand-shake.js';
@@ -44,79 +45,27 @@ interface NoSession {
   isNobody?: boolean;
 }
 
-class Joining implements Bridge {
-  readonly closed: Promise<void>;
-  readonly #core: BridgeCore;
+class Joining extends BridgeEnd {
   readonly #acceptor: SeqpacketAcceptor;
-  /** Connections without a session yet. */
-  readonly #waiting = new Set<SeqpacketSocket>();
-  #settled: (() => void) | undefined;
-  #draining: Promise<void> | undefined;
 
   constructor(core: BridgeCore, acceptor: SeqpacketAcceptor) {
-    this.#core = core;
+    super(core);
     this.#acceptor = acceptor;
     void this.#accept();
-    this.closed = core.nats.closed().then(async (error) => {
-      this.#abandon('the connection to NATS was closed');
-      await core.close();
-      if (error instanceof Error) throw error;
-    });
-    this.closed.catch(() => {});
   }
 
-  get counters(): BridgeCounters {
-    return this.#core.counters;
-  }
-
-  natsStats(): Stats {
-    return this.#core.nats.stats();
-  }
-
-  drain(): Promise<void> {
-    this.#draining ??= this.#drain();
-    return this.#draining;
-  }
-
-  async #drain(): Promise<void> {
-    if (!this.#core.isDraining) {
-      this.#core.isDraining = true;
-      this.#core.log({ event: 'draining', sessions: this.#core.sessionCount });
-      this.#acceptor.close();
-    }
-    while (this.#waiting.size > 0) {
-      await new Promise<void>((resolve) => {
-        this.#settled = resolve;
-      });
-    }
-    await this.#core.emptied();
-    await this.#core.close();
-  }
-
-  async close(): Promise<void> {
-    this.#abandon('the bridge was closed');
-    await this.#core.close();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-
-  #abandon(reason: string): void {
-    this.#core.isDraining = true;
+  protected async stop(): Promise<void> {
     this.#acceptor.close();
-    for (const socket of this.#waiting) socket.close();
-    this.#core.failAll(reason);
   }
 
   async #accept(): Promise<void> {
     while (this.#acceptor.isOpen) {
       try {
         const socket = await this.#acceptor.accept();
-        void this.#join(socket);
+        this.track(this.#join(socket));
       } catch (error) {
         if (!this.#acceptor.isOpen) return;
-        this.#core.log({ event: 'error', reason: `accepting failed: ${reasonOf(error)}` });
+        this.core.log({ event: 'error', reason: `accepting failed: ${reasonOf(error)}` });
         // No descriptor is free: the connection stays in the backlog.
         await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
       }
@@ -125,21 +74,19 @@ class Joining implements Bridge {
 
   async #join(socket: SeqpacketSocket): Promise<void> {
     const name = randomBytes(4).toString('hex');
-    const local = localProcess(socket);
-    this.#waiting.add(socket);
-    const isReserved = this.#core.reserve();
+    const isReserved = this.core.reserve();
+    let local: LocalProcess | undefined;
     try {
+      local = localProcess(socket);
       const refusal = isReserved ? await this.#open(name, socket, local) : FULL;
       if (refusal === undefined) return;
       socket.close();
-      this.#core.refuse(name, local, refusal.code, refusal.reason);
+      this.core.refuse(name, local, refusal.code, refusal.reason);
     } catch (error) {
       socket.close();
-      this.#core.refuse(name, local, codeOf(error) ?? 'EIO', reasonOf(error));
+      this.core.refuse(name, local, codeOf(error) ?? 'EIO', reasonOf(error));
     } finally {
-      if (isReserved) this.#core.release();
-      this.#waiting.delete(socket);
-      this.#settled?.();
+      if (isReserved) this.core.release();
     }
   }
 
@@ -152,8 +99,8 @@ class Joining implements Bridge {
     let last: NoSession | undefined;
     let timeouts = 0;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      if (this.#core.isClosing) return { code: 'ENOTCONN', reason: 'the bridge was closed' };
-      if (!this.#core.isConnected) return { code: 'ENOTCONN', reason: 'there is no connection to NATS' };
+      if (this.core.isClosing) return { code: 'ENOTCONN', reason: 'the bridge was closed' };
+      if (!this.core.isConnected) return { code: 'ENOTCONN', reason: 'there is no connection to NATS' };
       const refusal = await this.#request(name, socket, local);
       if (refusal === undefined) return undefined;
       // The reason of a bridge that has just left the queue group says more.
@@ -172,11 +119,11 @@ class Joining implements Bridge {
     local: LocalProcess | undefined,
   ): Promise<NoSession | undefined> {
     return new Promise((resolve) => {
-      const { subject, host, deadAfter } = this.#core.settings;
-      const toClient = this.#core.newSubject();
+      const { subject, host, deadAfter } = this.core.settings;
+      const toClient = this.core.newSubject();
       let session: Session | undefined;
       let isGivenUp = false;
-      const subscription = this.#core.subscribe(toClient, (message) => {
+      const subscription = this.core.subscribe(toClient, (message) => {
         if (session !== undefined) {
           session.receive(message.data);
           return;
@@ -184,11 +131,11 @@ class Joining implements Bridge {
         const answer = readAnswer(message, subject);
         if (isGivenUp) {
           subscription.unsubscribe();
-          if (!('reason' in answer)) this.#core.tryPublish(answer.toService, TOO_LATE);
+          if (!('reason' in answer)) this.core.tryPublish(answer.toService, TOO_LATE);
         } else if ('reason' in answer) {
           end(answer);
         } else {
-          session = this.#core.open({
+          session = this.core.open({
             session: name,
             socket,
             subscription,
@@ -201,23 +148,23 @@ class Joining implements Bridge {
           end();
         }
       });
-      const own = this.#core.newTerms();
+      const own = this.core.newTerms();
       const end = (refusal?: NoSession) => {
         clearTimeout(timer);
-        this.#core.interruptions.delete(interrupted);
+        this.core.interruptions.delete(interrupted);
         if (refusal !== undefined) {
-          this.#core.giveBack(own);
+          this.core.giveBack(own);
           subscription.unsubscribe();
         }
         resolve(refusal);
       };
       const interrupted = (reason: string) => end({ code: 'ENOTCONN', reason, retry: false });
-      this.#core.interruptions.add(interrupted);
+      this.core.interruptions.add(interrupted);
       // Shorter than a session's silence: the server may not have noticed yet that a bridge is gone.
       const patience = Math.ceil(deadAfter / MAX_TIMEOUTS);
       const timer = setTimeout(() => {
-        this.#core.interruptions.delete(interrupted);
-        this.#core.giveBack(own);
+        this.core.interruptions.delete(interrupted);
+        this.core.giveBack(own);
         isGivenUp = true;
         // If an answer comes, the session of the other bridge has to be ended.
         setTimeout(() => subscription.unsubscribe(), deadAfter).unref();
@@ -231,7 +178,7 @@ class Joining implements Bridge {
         client: { host, ...local },
       };
       try {
-        this.#core.publish(subject, encodeFrame(FRAME.open, 0, encodeBody(open)), toClient);
+        this.core.publish(subject, encodeFrame(FRAME.open, 0, encodeBody(open)), toClient);
       } catch (error) {
         end({ code: codeOf(error) ?? 'EIO', reason: reasonOf(error), retry: false });
       }

@@ -1,6 +1,6 @@
 /** The events that a bridge reports, as text and as JSON. */
+import type { BridgeCounters, Traffic } from './counters.js';
 import type { RemoteProcess } from './hand-shake.js';
-import type { Traffic } from './session.js';
 
 export interface LocalProcess {
   pid: number;
@@ -33,16 +33,10 @@ export type LogEvent =
   | { event: 'reconnected'; server: string }
   | { event: 'draining'; sessions: number }
   | { event: 'error'; reason: string }
-  | {
+  | ({
       event: 'counters';
-      open: number;
-      opened: number;
-      refused: number;
-      failed: number;
-      toService: Traffic;
-      toClient: Traffic;
       nats: { inMsgs: number; inBytes: number; outMsgs: number; outBytes: number };
-    };
+    } & BridgeCounters);
 
 export function jsonLine(event: LogEvent): string {
   return JSON.stringify({ time: new Date().toISOString(), ...event });

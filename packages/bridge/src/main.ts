@@ -2,7 +2,7 @@
 /** The command `seqpacket-bridge`: runs one end of a bridge until a signal, reports errors, and exits. */
 import { errors } from '@nats-io/transport-node';
 import { CommanderError } from 'commander';
-import type { Bridge } from './bridge.js';
+import type { Bridge } from './end.js';
 import { EXIT } from './exit-codes.js';
 import { codeOf, Failure, reasonOf } from './failure.js';
 import { joinOverNats } from './join.js';

@@ -1,7 +1,8 @@
 /** The end beside the service: each session becomes a connection to it. */
-import type { Msg, Stats, Subscription } from '@nats-io/transport-node';
+import type { Msg, Subscription } from '@nats-io/transport-node';
 import { connect, type SeqpacketSocket } from 'seqpacket';
-import { type Bridge, BridgeCore, type BridgeCounters, localProcess } from './bridge.js';
+import { BridgeCore, localProcess } from './bridge.js';
+import { type Bridge, BridgeEnd } from './end.js';
 import { codeOf, reasonOf } from './failure.js';
 import { decodeFrame, encodeFrame, FRAME, VERSION } from './frame.js';
 import { type Answer, decodeOpen, encodeBody, type Open, type Refusal } from './hand-shake.js';
@@ -28,94 +29,44 @@ export async function serveOverNats(options: ServeOptions): Promise<Bridge> {
   });
 }
 
-class Serving implements Bridge {
-  readonly closed: Promise<void>;
-  readonly #core: BridgeCore;
+class Serving extends BridgeEnd {
   readonly #queue: string;
   #subscription: Subscription | undefined;
   #absence: NodeJS.Timeout | undefined;
-  /** Requests whose connection to the service is not there yet. */
-  readonly #opening = new Set<Promise<void>>();
-  #draining: Promise<void> | undefined;
 
   constructor(core: BridgeCore, queue: string) {
-    this.#core = core;
+    super(core);
     this.#queue = queue;
     this.#subscribe();
-    this.closed = core.nats.closed().then(async (error) => {
-      void this.#leave();
-      core.isDraining = true;
-      core.failAll('the connection to NATS was closed');
-      await core.close();
-      if (error instanceof Error) throw error;
-    });
-    this.closed.catch(() => {});
-  }
-
-  get counters(): BridgeCounters {
-    return this.#core.counters;
-  }
-
-  natsStats(): Stats {
-    return this.#core.nats.stats();
-  }
-
-  drain(): Promise<void> {
-    this.#draining ??= this.#drain();
-    return this.#draining;
-  }
-
-  async #drain(): Promise<void> {
-    if (!this.#core.isDraining) {
-      this.#core.isDraining = true;
-      this.#core.log({ event: 'draining', sessions: this.#core.sessionCount });
-      await this.#leave();
-    }
-    await Promise.all(this.#opening);
-    await this.#core.emptied();
-    await this.#core.close();
-  }
-
-  async close(): Promise<void> {
-    this.#core.isDraining = true;
-    void this.#leave();
-    this.#core.failAll('the bridge was closed');
-    await this.#core.close();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
   }
 
   #subscribe(): void {
-    if (this.#core.isDraining || this.#core.isClosing) return;
-    const { subject } = this.#core.settings;
+    if (this.core.isDraining || this.core.isClosing) return;
+    const { subject } = this.core.settings;
     const take = (message: Msg) => {
-      const opening = this.#open(message)
-        .catch((error: unknown) => {
-          this.#core.log({ event: 'error', reason: `a request could not be handled: ${reasonOf(error)}` });
-        })
-        .finally(() => this.#opening.delete(opening));
-      this.#opening.add(opening);
+      const opening = this.#open(message).catch((error: unknown) => {
+        this.core.log({ event: 'error', reason: `a request could not be handled: ${reasonOf(error)}` });
+      });
+      this.track(opening);
     };
-    this.#subscription = this.#core.subscribe(subject, take, this.#queue);
+    this.#subscription = this.core.subscribe(subject, take, this.#queue);
   }
 
   /** Leaves the queue group. Requests that are on the way still get an answer, until this resolves. */
-  async #leave(): Promise<void> {
+  protected async stop(): Promise<void> {
     clearTimeout(this.#absence);
     this.#absence = undefined;
     const subscription = this.#subscription;
     this.#subscription = undefined;
-    if (subscription === undefined || this.#core.nats.isClosed()) return;
-    if (!this.#core.isConnected) subscription.unsubscribe();
-    else await this.#core.whileConnected(subscription.drain());
+    if (subscription === undefined || this.core.nats.isClosed()) return;
+    if (!this.core.isConnected) subscription.unsubscribe();
+    else await this.core.whileConnected(subscription.drain());
   }
 
   /** Leaves the queue group for a while, so that the client's bridge reaches another one. */
   #beAbsent(): void {
     if (this.#absence !== undefined) return;
-    void this.#leave();
+    void this.stop();
     this.#absence = setTimeout(() => {
       this.#absence = undefined;
       this.#subscribe();
@@ -131,24 +82,24 @@ class Serving implements Bridge {
       open = decodeOpen(body);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      this.#core.log({ event: 'error', reason: `a request that is not one of a bridge: ${error.message}` });
+      this.core.log({ event: 'error', reason: `a request that is not one of a bridge: ${error.message}` });
       const refusal = { code: 'EPROTO', reason: error.message, retry: false };
       if (message.reply)
-        this.#core.tryPublish(message.reply, encodeFrame(FRAME.refuse, 0, encodeBody(refusal)));
+        this.core.tryPublish(message.reply, encodeFrame(FRAME.refuse, 0, encodeBody(refusal)));
       return;
     }
-    if (this.#core.isDraining) {
+    if (this.core.isDraining) {
       this.#refuse(open, { code: 'ECONNREFUSED', reason: 'the bridge is draining', retry: true });
-    } else if (!this.#core.reserve()) {
+    } else if (!this.core.reserve()) {
       const reason = 'the bridge has all the sessions it may have';
       this.#refuse(open, { code: 'EAGAIN', reason, retry: true });
     } else {
-      await this.#connect(open).finally(() => this.#core.release());
+      await this.#connect(open).finally(() => this.core.release());
     }
   }
 
   async #connect(open: Open): Promise<void> {
-    const { address, deadAfter } = this.#core.settings;
+    const { address, deadAfter } = this.core.settings;
     const patience = Math.ceil(Math.min(deadAfter, open.deadAfter) / 5);
     let socket: SeqpacketSocket;
     try {
@@ -164,7 +115,7 @@ class Serving implements Bridge {
       this.#refuse(open, { code, reason, retry: true });
       return;
     }
-    if (this.#core.isClosing || !this.#core.isConnected) {
+    if (this.core.isClosing || !this.core.isConnected) {
       socket.close();
       return;
     }
@@ -177,12 +128,12 @@ class Serving implements Bridge {
   }
 
   #answer(open: Open, socket: SeqpacketSocket): void {
-    const { host } = this.#core.settings;
+    const { host } = this.core.settings;
     const local = localProcess(socket);
-    const toService = this.#core.newSubject();
-    const own = this.#core.newTerms();
+    const toService = this.core.newSubject();
+    const own = this.core.newTerms();
     let session: Session | undefined;
-    const subscription = this.#core.subscribe(toService, ({ data }) => session?.receive(data));
+    const subscription = this.core.subscribe(toService, ({ data }) => session?.receive(data));
     const answer: Answer = {
       version: VERSION,
       ...own,
@@ -191,13 +142,13 @@ class Serving implements Bridge {
       service: { host, ...local },
     };
     try {
-      this.#core.publish(open.toClient, encodeFrame(FRAME.answer, 0, encodeBody(answer)));
+      this.core.publish(open.toClient, encodeFrame(FRAME.answer, 0, encodeBody(answer)));
     } catch (error) {
       subscription.unsubscribe();
-      this.#core.giveBack(own);
+      this.core.giveBack(own);
       throw error;
     }
-    session = this.#core.open({
+    session = this.core.open({
       session: open.session,
       socket,
       subscription,
@@ -210,7 +161,7 @@ class Serving implements Bridge {
   }
 
   #refuse(open: Open, refusal: Refusal): void {
-    this.#core.refuse(open.session, undefined, refusal.code, refusal.reason);
-    this.#core.tryPublish(open.toClient, encodeFrame(FRAME.refuse, 0, encodeBody(refusal)));
+    this.core.refuse(open.session, undefined, refusal.code, refusal.reason);
+    this.core.tryPublish(open.toClient, encodeFrame(FRAME.refuse, 0, encodeBody(refusal)));
   }
 }

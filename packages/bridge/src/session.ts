@@ -1,5 +1,6 @@
 /** One session: a local SEQPACKET connection, and its frames in both directions. Both bridges run the same code. */
 import type { SeqpacketSocket } from 'seqpacket';
+import type { Traffic } from './counters.js';
 import { type CreditPool, costOf, ReceivingCredit, SendingCredit } from './credit.js';
 import { Delivery } from './delivery.js';
 import { codeOf, reasonOf } from './failure.js';
@@ -21,12 +22,6 @@ import { decodeReset, encodeBody, type Terms } from './hand-shake.js';
 import { Intake } from './intake.js';
 import { Liveness } from './liveness.js';
 import { piecesOf, Reassembly } from './pieces.js';
-
-/** Messages and their bytes. */
-export interface Traffic {
-  messages: number;
-  bytes: number;
-}
 
 /** How a session ended. */
 export interface SessionEnd {

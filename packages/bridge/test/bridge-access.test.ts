@@ -7,14 +7,14 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createAccount, createOperator, createUser, type KeyPair } from '@nats-io/nkeys';
 import { BridgeProcess, FAST } from './support/bridges.js';
+import { echoService } from './support/echo.js';
 import { startNats, withNats } from './support/nats-server.js';
 import { missing, Running, scratchDirectory, supportFile } from './support/programs.js';
 
 /** A session through two bridges with these options. */
 async function works(t: TestContext, url: string, options: string[]): Promise<void> {
   const directory = scratchDirectory(t);
-  const service = new Running(t, 'python3', [supportFile('echo.py'), `${directory}/service`, 'here']);
-  await service.prints('listening');
+  await echoService(t, `${directory}/service`, 'here');
   const args = ['--server', url, '--json', ...FAST, ...options];
   const serve = new BridgeProcess(t, ['serve', 'with.access', `${directory}/service`, ...args]);
   await serve.until('ready');

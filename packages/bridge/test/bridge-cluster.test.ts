@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { connect } from 'seqpacket';
 import { start } from './support/bridges.js';
+import { echoService } from './support/echo.js';
 import { startNats, withNats } from './support/nats-server.js';
 import { pause, Running, scratchDirectory, supportFile } from './support/programs.js';
 
@@ -16,8 +17,7 @@ test('sessions through two servers of a cluster', withNats, async (t) => {
     configuration: cluster(port + 10_000, `"nats://127.0.0.1:${port}"`),
   });
   await second.process.prints(/Route connection created/);
-  const service = new Running(t, 'python3', [supportFile('echo.py'), `${directory}/service`]);
-  await service.prints('listening');
+  await echoService(t, `${directory}/service`);
   const serve = await start(t, 'serve', first.url, `${directory}/service`);
   const join = await start(t, 'join', second.url, `${directory}/clients`);
   await pause(300);

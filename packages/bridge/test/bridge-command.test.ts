@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { BridgeProcess } from './support/bridges.js';
+import { echoService } from './support/echo.js';
 import { startNats, withNats } from './support/nats-server.js';
 import { pause, Running, scratchDirectory, supportFile } from './support/programs.js';
 
@@ -80,8 +81,7 @@ test('a limit of sessions', withNats, async (t) => {
   const directory = scratchDirectory(t);
   const { url } = await startNats(t);
 
-  const service = new Running(t, 'python3', [supportFile('echo.py'), `${directory}/service`, 'here']);
-  await service.prints('listening');
+  await echoService(t, `${directory}/service`, 'here');
   const common = ['-s', url, '--json'];
   const serve = new BridgeProcess(t, [
     'serve',

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { connect } from 'seqpacket';
 import { start } from './support/bridges.js';
+import { echoBehindBridges, echoService } from './support/echo.js';
 import { startNats, withNats } from './support/nats-server.js';
 import { pause, Running, scratchDirectory, supportFile } from './support/programs.js';
 import { traffic } from './support/traffic.js';
@@ -34,20 +35,14 @@ test('the only service is not there: the log gives the reason', withNats, async 
   // It leaves the queue group before it refuses: the client's bridge does not ask it again.
   assert.equal(serve.of('refused').length, 1);
   // It is back a second later.
-  const service = new Running(t, 'python3', [supportFile('echo.py'), `${directory}/service`, 'here']);
-  await service.prints('listening');
+  await echoService(t, `${directory}/service`, 'here');
   await pause(1200);
   const next = new Running(t, 'python3', [supportFile('ask.py'), `${directory}/clients`]);
   assert.equal(await next.done(), 'here\n');
 });
 
 test('descriptors end the session with an error, and are closed', withNats, async (t) => {
-  const directory = scratchDirectory(t);
-  const nats = await startNats(t);
-  const service = new Running(t, 'python3', [supportFile('echo.py'), `${directory}/service`]);
-  await service.prints('listening');
-  const serve = await start(t, 'serve', nats.url, `${directory}/service`);
-  const join = await start(t, 'join', nats.url, `${directory}/clients`);
+  const { directory, service, serve, join } = await echoBehindBridges(t);
   const client = new Running(t, 'python3', [supportFile('pass-descriptors.py'), `${directory}/clients`]);
   // The client sees the end of its pipe: no process has a duplicate of the descriptor.
   assert.match(await client.done(), /^(EOF|ECONNRESET|EPIPE)\nclosed everywhere\n$/);
@@ -83,12 +78,7 @@ test('unread messages: the local program gets ECONNRESET', withNats, async (t) =
 });
 
 test('SIGTERM drains: no new sessions, open ones may end', withNats, async (t) => {
-  const directory = scratchDirectory(t);
-  const nats = await startNats(t);
-  const service = new Running(t, 'python3', [supportFile('echo.py'), `${directory}/service`, 'hello']);
-  await service.prints('listening');
-  const serve = await start(t, 'serve', nats.url, `${directory}/service`);
-  const join = await start(t, 'join', nats.url, `${directory}/clients`);
+  const { directory, serve, join } = await echoBehindBridges(t, { name: 'hello' });
   const client = new Running(t, 'python3', [supportFile('interactive.py'), `${directory}/clients`], {
     stdio: ['pipe', 'pipe', 'pipe'],
   });
@@ -121,12 +111,7 @@ test('a second SIGTERM ends the sessions with an error', withNats, async (t) => 
 });
 
 test('SIGUSR2 prints counters', withNats, async (t) => {
-  const directory = scratchDirectory(t);
-  const nats = await startNats(t);
-  const service = new Running(t, 'python3', [supportFile('echo.py'), `${directory}/service`]);
-  await service.prints('listening');
-  const serve = await start(t, 'serve', nats.url, `${directory}/service`);
-  const join = await start(t, 'join', nats.url, `${directory}/clients`);
+  const { directory, serve, join } = await echoBehindBridges(t);
   await new Running(t, 'python3', [supportFile('ask.py'), `${directory}/clients`, '100']).done();
   await join.until('closed');
   serve.kill('SIGUSR2');

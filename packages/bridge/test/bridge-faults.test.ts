@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { start } from './support/bridges.js';
+import { echoService } from './support/echo.js';
 import { startNats, withNats } from './support/nats-server.js';
 import { Running, scratchDirectory, supportFile } from './support/programs.js';
 import { endOf, LIMIT_MS, traffic } from './support/traffic.js';
@@ -70,11 +71,7 @@ test('two services share the sessions; one of them dies', withNats, async (t) =>
   const directory = scratchDirectory(t);
   const nats = await startNats(t);
   const services = await Promise.all(
-    ['one', 'two'].map(async (name) => {
-      const service = new Running(t, 'python3', [supportFile('echo.py'), `${directory}/${name}`, name]);
-      await service.prints('listening');
-      return service;
-    }),
+    ['one', 'two'].map((name) => echoService(t, `${directory}/${name}`, name)),
   );
   const [first] = await Promise.all(
     ['one', 'two'].map((name) => start(t, 'serve', nats.url, `${directory}/${name}`)),

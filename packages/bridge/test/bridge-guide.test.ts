@@ -8,6 +8,7 @@ import { connect as connectNats } from '@nats-io/transport-node';
 import { connect } from 'seqpacket';
 import { joinOverNats } from 'seqpacket-bridge';
 import { BridgeProcess, FAST } from './support/bridges.js';
+import { echoService } from './support/echo.js';
 import { startNats, withNats } from './support/nats-server.js';
 import { missing, Running, scratchDirectory, supportFile } from './support/programs.js';
 
@@ -55,15 +56,10 @@ async function answers(t: TestContext, address: string): Promise<void> {
   assert.equal(await client.done(), 'here\n');
 }
 
-async function service(t: TestContext, address: string): Promise<void> {
-  const program = new Running(t, 'python3', [supportFile('echo.py'), address, 'here']);
-  await program.prints('listening');
-}
-
 test('the commands and the program', withNats, async (t) => {
   const directory = scratchDirectory(t);
   const { url } = await startNats(t);
-  await service(t, `${directory}/service`);
+  await echoService(t, `${directory}/service`, 'here');
   const server = { 'nats://nats.example.org': url };
   const serving = { '/run/greeter.socket': `${directory}/service`, ...server };
   const serve = new BridgeProcess(t, [...argumentsOf(block('serve'), serving), '--json']);
@@ -91,7 +87,7 @@ test('the commands and the program', withNats, async (t) => {
 test('the log', withNats, async (t) => {
   const directory = scratchDirectory(t);
   const { url } = await startNats(t);
-  await service(t, `${directory}/service`);
+  await echoService(t, `${directory}/service`, 'here');
   const args = ['--server', url, ...FAST];
   const serve = new BridgeProcess(t, ['serve', 'log', `${directory}/service`, ...args]);
   await serve.prints('ready');
@@ -121,7 +117,7 @@ test('the configuration of nats-server', { skip: withNats.skip || missing('opens
     .replace(/^listen:.*$/m, '')
     .replaceAll('/etc/nats', directory);
   const { port } = await startNats(t, { configuration });
-  await service(t, `${directory}/service`);
+  await echoService(t, `${directory}/service`, 'here');
   writeFileSync(`${directory}/password`, 'change-me\n');
   const args = (user: string) => [
     ...['--server', `tls://localhost:${port}`, '--tls-ca', `${directory}/server.pem`],
@@ -132,7 +128,7 @@ test('the configuration of nats-server', { skip: withNats.skip || missing('opens
   const join = new BridgeProcess(t, ['join', 'greeter', `${directory}/clients`, ...args('join')]);
   await join.until('ready');
   await answers(t, `${directory}/clients`);
-  // A user who may only join cannot serve: the server says so.
+  // The server reports that the user of join has no permission to serve.
   const other = new BridgeProcess(t, ['serve', 'greeter', `${directory}/service`, ...args('join')]);
   const [error] = await other.until('error');
   assert.match(error?.reason ?? '', /permissions violation/i);

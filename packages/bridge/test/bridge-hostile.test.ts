@@ -1,40 +1,31 @@
-/** Users of NATS who send what no bridge sends: they disturb neither the bridge nor its other sessions. */
+/** Messages that no bridge sends: they disturb neither the bridge that gets them nor its other sessions. */
 import assert from 'node:assert/strict';
 import { createConnection } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { connect as connectNats, type NatsConnection } from '@nats-io/transport-node';
 import { connect, type SeqpacketSocket } from 'seqpacket';
-import { BridgeProcess, FAST, start } from './support/bridges.js';
+import { BridgeProcess, start } from './support/bridges.js';
 import { ANSWER, frame, OPEN, OPENING, RESET } from './support/by-hand.js';
-import { startNats, withNats } from './support/nats-server.js';
-import { Running, scratchDirectory, supportFile } from './support/programs.js';
+import { type EchoBehindBridges, echoBehindBridges } from './support/echo.js';
+import { withNats } from './support/nats-server.js';
 
-interface World {
-  directory: string;
-  url: string;
-  serve: BridgeProcess;
-  join: BridgeProcess;
-  /** A user of NATS who is no bridge. */
+interface World extends EchoBehindBridges {
+  /** A connection to NATS that belongs to no bridge. */
   stranger: NatsConnection;
   /** An honest client with a session. */
   client: SeqpacketSocket;
 }
 
-async function world(t: TestContext, args: readonly string[] = FAST): Promise<World> {
-  const directory = scratchDirectory(t);
-  const nats = await startNats(t);
-  const service = new Running(t, 'python3', [supportFile('echo.py'), `${directory}/service`]);
-  await service.prints('listening');
-  const serve = await start(t, 'serve', nats.url, `${directory}/service`, { args });
-  const join = await start(t, 'join', nats.url, `${directory}/clients`, { args });
-  const stranger = await connectNats({ servers: nats.url.replace('nats://', '') });
-  const client = await connect(`${directory}/clients`);
+async function world(t: TestContext): Promise<World> {
+  const bridges = await echoBehindBridges(t);
+  const stranger = await connectNats({ servers: bridges.nats.url.replace('nats://', '') });
+  const client = await connect(`${bridges.directory}/clients`);
   t.after(async () => {
     client.close();
     await stranger.close();
   });
   await echoes(client, 'before');
-  return { directory, url: nats.url, serve, join, stranger, client };
+  return { ...bridges, stranger, client };
 }
 
 async function echoes(client: SeqpacketSocket, text: string): Promise<void> {
@@ -76,7 +67,7 @@ test('requests that no bridge sends', withNats, async (t) => {
 });
 
 test('answers that no bridge sends', withNats, async (t) => {
-  const { stranger, join, client, url, directory } = await world(t);
+  const { stranger, join, client, nats, directory } = await world(t);
   const answers = [
     (reply: string) => stranger.publish(reply, frame(ANSWER, 0, '{"version":{"toString":1,"valueOf":1}}')),
     (reply: string) => stranger.publish(reply, 'hello'),
@@ -87,7 +78,7 @@ test('answers that no bridge sends', withNats, async (t) => {
   });
   let asked = 0;
   await stranger.flush();
-  const trapped = await start(t, 'join', url, `${directory}/trap`, { subject: 'a.trap' });
+  const trapped = await start(t, 'join', nats.url, `${directory}/trap`, { subject: 'a.trap' });
   for (let number = 1; number <= answers.length; number++) {
     const victim = await connect(`${directory}/trap`);
     await assert.rejects(victim.receiveMessage(), { code: /^(EOF|ECONNRESET)$/ });
@@ -107,9 +98,9 @@ test('answers that no bridge sends', withNats, async (t) => {
 });
 
 test('a header that the client of NATS cannot parse', withNats, async (t) => {
-  const { stranger, url, directory } = await world(t);
+  const { stranger, nats, directory } = await world(t);
   // Written by hand: the client does not send it.
-  const { hostname, port } = new URL(url);
+  const { hostname, port } = new URL(nats.url);
   const wire = createConnection(Number(port), hostname);
   t.after(() => wire.destroy());
   wire.write('CONNECT {"verbose":false,"headers":true}\r\n');
@@ -120,7 +111,7 @@ test('a header that the client of NATS cannot parse', withNats, async (t) => {
     },
   });
   await stranger.flush();
-  const trapped = await start(t, 'join', url, `${directory}/trap`, { subject: 'a.trap' });
+  const trapped = await start(t, 'join', nats.url, `${directory}/trap`, { subject: 'a.trap' });
   for (let number = 1; number <= 2; number++) {
     const victim = await connect(`${directory}/trap`);
     await assert.rejects(victim.receiveMessage(), { code: /^(EOF|ECONNRESET)$/ });
@@ -130,7 +121,7 @@ test('a header that the client of NATS cannot parse', withNats, async (t) => {
 });
 
 test('an answer that comes too late is answered with a reset', withNats, async (t) => {
-  const { stranger, url, directory } = await world(t);
+  const { stranger, nats, directory } = await world(t);
   const resets: unknown[] = [];
   stranger.subscribe('to.service', {
     callback: (_, { data }) => {
@@ -141,7 +132,7 @@ test('an answer that comes too late is answered with a reset', withNats, async (
   const replies: string[] = [];
   stranger.subscribe('a.trap', { callback: (_, { reply = '' }) => void replies.push(reply) });
   await stranger.flush();
-  const trapped = await start(t, 'join', url, `${directory}/trap`, { subject: 'a.trap' });
+  const trapped = await start(t, 'join', nats.url, `${directory}/trap`, { subject: 'a.trap' });
   const victim = await connect(`${directory}/trap`);
   await assert.rejects(victim.receiveMessage(), { code: 'EOF' });
   victim.close();
@@ -154,8 +145,8 @@ test('an answer that comes too late is answered with a reset', withNats, async (
 });
 
 test('names from other machines do not control the terminal, and JSON stays JSON', withNats, async (t) => {
-  const { stranger, serve, url, directory } = await world(t);
-  const plain = new BridgeProcess(t, ['serve', 'also.text', `${directory}/service`, '--server', url]);
+  const { stranger, serve, nats, directory } = await world(t);
+  const plain = new BridgeProcess(t, ['serve', 'also.text', `${directory}/service`, '--server', nats.url]);
   await plain.prints('ready');
   const host = '\u0085\u007f\u001b[31m\u202e\u2066\n';
   const request = frame(OPEN, 0, JSON.stringify({ ...OPENING, client: { host } }));

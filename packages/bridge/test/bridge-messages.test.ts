@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { connect } from 'seqpacket';
 import { start } from './support/bridges.js';
+import { echoBehindBridges } from './support/echo.js';
 import { startNats, withNats } from './support/nats-server.js';
 import { missing, Running, scratchDirectory, supportFile } from './support/programs.js';
 
@@ -17,12 +18,7 @@ test(
   withNats,
   async (t) => {
     if (longest < 4_000_000) t.diagnostic(`net.core.wmem_max limits messages to ${wmemMax} bytes`);
-    const directory = scratchDirectory(t);
-    const nats = await startNats(t);
-    const service = new Running(t, 'python3', [supportFile('echo.py'), `${directory}/service`]);
-    await service.prints('listening');
-    const serve = await start(t, 'serve', nats.url, `${directory}/service`);
-    const join = await start(t, 'join', nats.url, `${directory}/clients`);
+    const { directory, service, serve, join } = await echoBehindBridges(t);
     const client = new Running(t, 'python3', [
       supportFile('exchange.py'),
       `${directory}/clients`,
@@ -74,12 +70,7 @@ test('socat and the command seqpacket talk through the bridges', {
 });
 
 test('many sessions at once', withNats, async (t) => {
-  const directory = scratchDirectory(t);
-  const nats = await startNats(t);
-  const service = new Running(t, 'python3', [supportFile('echo.py'), `${directory}/service`]);
-  await service.prints('listening');
-  await start(t, 'serve', nats.url, `${directory}/service`, { args: ['--heartbeat', '2'] });
-  const join = await start(t, 'join', nats.url, `${directory}/clients`, { args: ['--heartbeat', '2'] });
+  const { directory, join } = await echoBehindBridges(t, { args: ['--heartbeat', '2'] });
   await Promise.all(
     Array.from({ length: 60 }, async (_, client) => {
       const socket = await connect(`${directory}/clients`, { emptyMessages: 'deliver' });
