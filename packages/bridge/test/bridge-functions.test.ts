@@ -154,35 +154,42 @@ test('drain may be called again', withNats, async (t) => {
   await Promise.all([join.drain(), serve.drain(), join.closed, serve.closed]);
 });
 
-test('close refuses a client that waits for an answer', withNats, async (t) => {
-  const { url } = await startNats(t);
-  const servers = url.replace('nats://', '');
-  const nats = await connectNats({ servers });
-  t.after(() => nats.close());
-  const asked = new Promise<void>((resolve) => nats.subscribe('silent', { callback: () => resolve() }));
-  await nats.flush();
-  const events: LogEvent[] = [];
-  const address = `${scratchDirectory(t)}/clients`;
-  const log = (event: LogEvent) => events.push(event);
-  const bridge = await joinOverNats({
-    subject: 'silent',
-    address,
-    heartbeatEvery: 100,
-    nats: { servers },
-    log,
-  });
-  const client = await connect(address);
-  t.after(() => client.close());
-  await asked;
-  await bridge.close();
-  await assert.rejects(client.receiveMessage(), { code: 'EOF' });
-  assert.deepEqual(
-    events.filter(({ event }) => event === 'refused').map((event) => 'reason' in event && event.reason),
-    ['the bridge was closed'],
+// The short ones would let the bridge ask again; with the long ones, only close ends the wait.
+for (const heartbeatEvery of [100, 60_000]) {
+  test(
+    `close refuses a client that waits for an answer, heartbeats of ${heartbeatEvery} ms`,
+    withNats,
+    async (t) => {
+      const { url } = await startNats(t);
+      const servers = url.replace('nats://', '');
+      const nats = await connectNats({ servers });
+      t.after(() => nats.close());
+      const asked = new Promise<void>((resolve) => nats.subscribe('silent', { callback: () => resolve() }));
+      await nats.flush();
+      const events: LogEvent[] = [];
+      const address = `${scratchDirectory(t)}/clients`;
+      const log = (event: LogEvent) => events.push(event);
+      const bridge = await joinOverNats({
+        subject: 'silent',
+        address,
+        heartbeatEvery,
+        nats: { servers },
+        log,
+      });
+      const client = await connect(address);
+      t.after(() => client.close());
+      await asked;
+      await bridge.close();
+      await assert.rejects(client.receiveMessage(), { code: 'EOF' });
+      assert.deepEqual(
+        events.filter(({ event }) => event === 'refused').map((event) => 'reason' in event && event.reason),
+        ['the bridge was closed'],
+      );
+      // Nothing of the bridge is left that would ask again.
+      await pause(500);
+    },
   );
-  // Nothing of the bridge is left that would ask again.
-  await pause(500);
-});
+}
 
 /** A program that uses the package, as a process of its own. */
 function program(t: TestContext, code: string): Running {
